@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "fovea/core/map.h"
+#include "fovea/core/thread_pool.h"
+#include "fovea/core/workspace.h"
+
+namespace fovea {
+
+// Receives the outputs of inner modules, by module path ("stages.0.blocks.1"). For finding where
+// two implementations part; null in production.
+class Tap {
+ public:
+  virtual ~Tap() = default;
+  virtual void record(std::string_view path, CMapF value) = 0;
+};
+
+// What one forward needs: memory, threads, and where to look. A model is immutable and serves any
+// number of contexts at once; a context serves one forward at a time.
+class Context {
+ public:
+  explicit Context(int threads = 0) : pool_(std::make_shared<ThreadPool>(threads)) {}
+  explicit Context(std::shared_ptr<const ThreadPool> pool) : pool_(std::move(pool)) {}
+
+  Workspace& workspace() { return workspace_; }
+  const ThreadPool& pool() const { return *pool_; }
+  int threads() const { return pool_->threads(); }
+
+  void set_tap(Tap* tap) { tap_ = tap; }
+  void tap(std::string_view path, CMapF value) {
+    if (tap_ != nullptr && !dry_run_) tap_->record(path, value);
+  }
+
+  // A dry run walks a forward, checks every shape, counts the multiply-accumulates and measures the
+  // workspace, but computes nothing and reads no input.
+  void set_dry_run(bool dry_run) { dry_run_ = dry_run; }
+  bool dry_run() const { return dry_run_; }
+  void count_macs(std::int64_t macs) { macs_ += macs; }
+  std::int64_t macs() const { return macs_; }
+
+ private:
+  Workspace workspace_;
+  std::shared_ptr<const ThreadPool> pool_;
+  Tap* tap_ = nullptr;
+  bool dry_run_ = false;
+  std::int64_t macs_ = 0;  // of dry runs
+};
+
+}  // namespace fovea

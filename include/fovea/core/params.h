@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fovea/core/tensor.h"
+
+namespace fovea {
+
+class Backend;
+
+// Where weights come from: a checkpoint, generated values, nothing at all.
+class ParamSource {
+ public:
+  virtual ~ParamSource() = default;
+
+  // The shape of a tensor, or null when there is none of that name.
+  virtual const Shape* find(std::string_view name) const = 0;
+  // A tensor that find() knows. Throws Error(file) when its bytes are unusable.
+  virtual Tensor load(std::string_view name) const = 0;
+  // Every name, for the check that nothing is left over.
+  virtual std::vector<std::string> names() const = 0;
+  // What to call it in a message: a path, "generated weights".
+  virtual std::string description() const = 0;
+};
+
+// A source under other names: how a foreign checkpoint becomes one in this library's names.
+// `rename` maps a name of the file to the canonical one; an empty result means "ignore it"
+// (buffers that are derived, heads that inference does not use).
+using Rename = std::function<std::string(const std::string&)>;
+std::unique_ptr<ParamSource> renamed(const ParamSource& source, const Rename& rename);
+
+// How building one network goes: what was asked for, what was wrong. Kept by the function that
+// builds the network (models/registry) and seen by modules through Params only.
+class ParamLog {
+ public:
+  struct Entry {
+    std::string name;
+    Shape shape;
+  };
+
+  std::vector<Entry> requested;       // in the order of construction
+  std::vector<std::string> problems;  // one line each: missing, or wanted and found shapes
+  std::size_t packed_bytes = 0;       // of everything packed so far
+};
+
+// A cursor in the tree of named tensors: `p / "layers" / 0 / "norm1"` is cheap. A module binds its
+// weights in its constructor, so that a name appears once in the program and a module is complete
+// when it exists.
+class Params {
+ public:
+  // With source == nullptr every tensor is shape only: that lists a network's parameters. With
+  // `check_only`, tensors are looked up and their shapes compared, but come without data.
+  Params(const ParamSource* source, const Backend& backend, ParamLog& log, bool check_only = false)
+      : source_(source), backend_(&backend), log_(&log), check_only_(check_only) {}
+
+  Params operator/(std::string_view child) const;
+  Params operator/(int index) const { return *this / std::string_view(std::to_string(index)); }
+
+  // The tensor `name` below this cursor. A tensor that is missing or has another shape is noted in
+  // the log (all of them are reported together) and comes back as shape only. Sizes of one may be
+  // left out or added at the end: (c) for (c, 1, 1).
+  Tensor get(std::string_view name, const Shape& shape) const;
+  // get() as fp32 values: bias vectors, norm weights, tables.
+  FloatBuffer floats(std::string_view name, const Shape& shape) const {
+    return get(name, shape).to_floats();
+  }
+  // Whether the checkpoint has it. This, and nothing else, is what "optional" means.
+  bool has(std::string_view name) const;
+
+  const Backend& backend() const { return *backend_; }
+  ParamLog& log() const { return *log_; }
+  const std::string& path() const { return path_; }  // "layers.0.norm1", "" at the root
+  std::string path(std::string_view name) const;     // "layers.0.norm1.weight"
+
+ private:
+  const ParamSource* source_;
+  const Backend* backend_;
+  ParamLog* log_;
+  bool check_only_;
+  std::string path_;
+};
+
+}  // namespace fovea

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "fovea/backend/backend.h"
+#include "fovea/core/context.h"
+#include "fovea/io/image.h"
+#include "fovea/models/registry.h"
+
+namespace fovea {
+
+struct Prediction {
+  int index = 0;
+  std::string label;  // "" when the checkpoint brings no labels
+  float probability = 0.0f;
+};
+
+struct LoadOptions {
+  std::shared_ptr<const Backend> backend;  // null: make_backend("native")
+  Size2d image_size;                       // 0: as the checkpoint says
+  // Classes when the checkpoint does not say and the variant's own number is not meant; -1: as it
+  // is.
+  int num_classes = -1;
+};
+
+// A backbone with everything needed to use it on pictures: preprocessing, labels, the backend that
+// its weights are packed for. Immutable; share it between threads, one Context each.
+class Model {
+ public:
+  // A hub folder: config.json and model.safetensors.
+  static Model load(const std::filesystem::path& folder, const LoadOptions& options = {});
+  // A registered name and a checkpoint in its reference's or its authors' names.
+  static Model load(std::string_view name, const std::filesystem::path& weights,
+                    const LoadOptions& options = {});
+
+  const Backbone& backbone() const { return *built_.backbone; }
+  const Backend& backend() const { return *backend_; }
+  const ModelSpec& spec() const { return spec_; }
+  const PreprocessConfig& preprocess_config() const { return preprocess_; }
+  // One name for each class; empty when the checkpoint brings none and is not an ImageNet-1k one.
+  std::span<const std::string> labels() const { return labels_; }
+  std::int64_t parameters() const { return built_.parameters; }
+  std::size_t packed_bytes() const { return built_.packed_bytes; }
+
+  // images, prepared as the checkpoint asks, into the context's workspace: (n, h, w, 3). The caller
+  // holds a Workspace::Scope.
+  MapF prepare(std::span<const Image> images, Context& ctx) const;
+
+  // The `topk` likeliest classes of each image, likeliest first.
+  std::vector<std::vector<Prediction>> classify(std::span<const Image> images, Context& ctx,
+                                                int topk = 5) const;
+  std::vector<Prediction> classify(const Image& image, Context& ctx, int topk = 5) const;
+  // Pooled features, one row for each image: (images, pooled_features()).
+  Tensor embed(std::span<const Image> images, Context& ctx) const;
+  // The pyramid, each level (images, channels, h, w) as PyTorch has it.
+  std::vector<Tensor> features(std::span<const Image> images, Context& ctx) const;
+
+ private:
+  Model() = default;
+
+  std::shared_ptr<const Backend> backend_;
+  ModelSpec spec_;
+  BuiltModel built_;
+  PreprocessConfig preprocess_;
+  std::vector<std::string> labels_;
+};
+
+// The top entries of a row of logits as softmax probabilities, likeliest first; ties by index.
+std::vector<Prediction> top_predictions(std::span<const float> logits,
+                                        std::span<const std::string> labels, int topk);
+
+}  // namespace fovea

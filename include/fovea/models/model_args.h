@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "fovea/core/error.h"
+
+namespace fovea {
+
+// A short list of literals that may stand in a constexpr table: depths, widths, heads per stage.
+template <class T>
+class List {
+ public:
+  static constexpr int kCapacity = 8;
+
+  constexpr List() = default;
+  constexpr List(std::initializer_list<T> values) {
+    for (const T v : values) push_back(v);
+  }
+
+  constexpr int size() const { return size_; }
+  constexpr T operator[](int i) const { return values_[static_cast<std::size_t>(i)]; }
+  constexpr const T* begin() const { return values_.data(); }
+  constexpr const T* end() const { return values_.data() + size_; }
+  constexpr void push_back(T v) {
+    if (size_ == kCapacity) throw Error(Error::Kind::argument, "a list of more than 8 stages");
+    values_[static_cast<std::size_t>(size_++)] = v;
+  }
+  constexpr void clear() { size_ = 0; }
+
+ private:
+  std::array<T, kCapacity> values_{};
+  int size_ = 0;
+};
+
+struct Size2d {
+  int h = 0, w = 0;
+  friend constexpr bool operator==(const Size2d&, const Size2d&) = default;
+};
+
+// An argument of a network's constructor: what a JSON value can be, but objects.
+struct ArgValue {
+  using Array = std::vector<ArgValue>;
+  std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, Array> value;
+};
+std::string to_string(const ArgValue& value);  // as JSON
+
+// The arguments that change a network against its registered variant, in the words of its
+// reference (`depths`, `num_heads`, `window_size`): `model_args` of a hub folder's config.json.
+//
+// A family reads what it knows with read(), which leaves the field alone when the argument is
+// absent or null, and ends with finish(). Wrong types, values outside [lo, hi] and unknown names
+// throw Error(argument) that names the argument, the value and what was wanted.
+class ModelArgs {
+ public:
+  ModelArgs() = default;
+
+  void set(std::string name, ArgValue value) { values_[std::move(name)] = std::move(value); }
+  bool empty() const { return values_.empty(); }
+  bool has(std::string_view name) const { return find(name) != nullptr; }
+
+  void read(std::string_view name, bool& field) const;
+  void read(std::string_view name, int& field, int lo = 0, int hi = 1 << 16) const;
+  void read(std::string_view name, float& field) const;
+  void read(std::string_view name, std::string& field) const;
+  // A number for every stage, or one number for all `stages` of them where that is allowed.
+  void read(std::string_view name, List<int>& field, int lo = 0, int hi = 1 << 16) const;
+  void read(std::string_view name, List<float>& field) const;
+  void read(std::string_view name, List<bool>& field) const;
+  // One number for both sides, or [h, w].
+  void read(std::string_view name, Size2d& field, int lo = 1, int hi = 1 << 14) const;
+
+  // Arguments that do not matter at inference (drop rates, initialisation).
+  void ignore(std::initializer_list<std::string_view> names) const;
+  // Throws for the first argument that nobody read; `family` and the names read go in the message.
+  void finish(std::string_view family) const;
+
+ private:
+  const ArgValue* find(std::string_view name) const;
+
+  std::map<std::string, ArgValue, std::less<>> values_;
+  mutable std::set<std::string, std::less<>> known_;  // names asked for
+};
+
+}  // namespace fovea

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "fovea/models/registry.h"
+
+namespace fovea::models {
+
+// Each is defined in the file of its name.
+extern const ModelFamily kConvNeXt;
+extern const ModelFamily kMambaOut;
+extern const ModelFamily kMetaFormer;
+extern const ModelFamily kPoolFormer;  // the authors' own checkpoints and head
+extern const ModelFamily kSwin;
+extern const ModelFamily kSwinV2;
+extern const ModelFamily kVit;
+
+}  // namespace fovea::models

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fovea/models/registry.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "fovea/core/wildcard.h"
+#include "models/families.h"
+
+namespace fovea {
+namespace {
+
+// timm's families first: where two share a name, the first is what an unqualified name means.
+constexpr std::array<const ModelFamily*, 7> kFamilies = {
+    &models::kVit,        &models::kSwin,     &models::kSwinV2,     &models::kConvNeXt,
+    &models::kMetaFormer, &models::kMambaOut, &models::kPoolFormer,
+};
+
+// Levenshtein distance; names are short.
+int edit_distance(std::string_view a, std::string_view b) {
+  std::vector<int> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = static_cast<int>(j);
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    int diagonal = row[0];
+    row[0] = static_cast<int>(i);
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const int change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, change});
+    }
+  }
+  return row[b.size()];
+}
+
+std::string nearest_names(std::string_view name) {
+  const std::string_view wanted = name.substr(0, 64);  // what a stranger's file says may be long
+  std::vector<std::pair<int, std::string_view>> ranked;
+  for (const ModelFamily* family : kFamilies) {
+    for (const ModelInfo& info : family->models) {
+      ranked.emplace_back(edit_distance(wanted, info.name), info.name);
+    }
+  }
+  std::sort(ranked.begin(), ranked.end());
+  ranked.erase(std::unique(ranked.begin(), ranked.end()), ranked.end());
+  std::string text;
+  for (std::size_t i = 0; i < std::min<std::size_t>(3, ranked.size()); ++i) {
+    text += (i == 0 ? "" : ", ") + std::string(ranked[i].second);
+  }
+  return text;
+}
+
+std::unique_ptr<Backbone> make(const ModelSpec& spec, const Params& p) {
+  return spec.family->make(p, spec.info != nullptr ? spec.info->variant : -1, spec.args);
+}
+
+// The checkpoint under the family's names.
+std::unique_ptr<ParamSource> canonical(const ModelFamily& family, const ParamSource& weights) {
+  return renamed(weights, [&family](const std::string& name) {
+    return family.rename != nullptr ? family.rename(name) : name;
+  });
+}
+
+struct Fit {
+  std::vector<std::string> problems;
+  std::unique_ptr<ParamSource> source;
+};
+
+// Walks the construction without data: everything that is wrong with the checkpoint, one line each.
+Fit check(const ModelSpec& spec, const ParamSource& weights, const Backend& backend,
+          std::span<const std::string> accept) {
+  Fit fit;
+  fit.source = canonical(*spec.family, weights);
+  ParamLog log;
+  make(spec, Params(fit.source.get(), backend, log, /*check_only=*/true));
+  fit.problems = std::move(log.problems);
+
+  std::set<std::string, std::less<>> expected(accept.begin(), accept.end());
+  for (const ParamLog::Entry& entry : log.requested) expected.insert(entry.name);
+  for (const std::string& name : fit.source->names()) {
+    if (!expected.contains(name)) {
+      fit.problems.push_back("superfluous " + name + " " + to_string(*fit.source->find(name)));
+    }
+  }
+  return fit;
+}
+
+// Problems as a message: all of them, but for the thousands of a wholly different network.
+std::string describe(const ModelSpec& spec, const ParamSource& weights,
+                     const std::vector<std::string>& problems) {
+  constexpr std::size_t kMost = 2000;
+  std::string text = weights.description() + " does not fit " + spec.name() + " (" +
+                     std::to_string(problems.size()) +
+                     (problems.size() == 1 ? " tensor):" : " tensors):");
+  for (std::size_t i = 0; i < std::min(problems.size(), kMost); ++i) text += "\n  " + problems[i];
+  if (problems.size() > kMost) {
+    text += "\n  and " + std::to_string(problems.size() - kMost) + " more";
+  }
+  return text;
+}
+
+}  // namespace
+
+std::span<const ModelFamily* const> model_families() { return kFamilies; }
+
+std::string ModelSpec::name() const {
+  if (info != nullptr) return std::string(info->name);
+  return "a network of family " + std::string(family->name);
+}
+
+std::vector<ModelSpec> find_models(std::string_view name) {
+  const std::string_view base = name.substr(0, name.find('.'));  // "architecture.tag"
+  std::vector<ModelSpec> found;
+  for (const ModelFamily* family : kFamilies) {
+    for (const ModelInfo& info : family->models) {
+      if (info.name == base) found.push_back({family, &info, {}});
+    }
+  }
+  if (found.empty()) {
+    throw Error(Error::Kind::argument, "unknown architecture \"" +
+                                           std::string(name.substr(0, 200)) +
+                                           "\"; the nearest names are " + nearest_names(base));
+  }
+  return found;
+}
+
+const ModelFamily& find_family(std::string_view name) {
+  std::string known;
+  for (const ModelFamily* family : kFamilies) {
+    if (family->name == name) return *family;
+    known += (known.empty() ? "" : ", ") + std::string(family->name);
+  }
+  throw Error(Error::Kind::argument,
+              "unknown family \"" + std::string(name) + "\"; the known ones are " + known);
+}
+
+std::vector<NamedModel> list_models(std::string_view pattern) {
+  std::vector<NamedModel> found;
+  for (const ModelFamily* family : kFamilies) {
+    for (const ModelInfo& info : family->models) {
+      if (matches_wildcard(pattern, info.name)) found.push_back({family, &info});
+    }
+  }
+  return found;
+}
+
+std::vector<ParamLog::Entry> list_parameters(const ModelSpec& spec) {
+  ParamLog log;
+  make(spec, Params(nullptr, *make_backend("reference"), log));
+  return std::move(log.requested);
+}
+
+BuiltModel build_model(const ModelSpec& spec, const ParamSource& weights, const Backend& backend,
+                       std::span<const std::string> accept) {
+  const Fit fit = check(spec, weights, backend, accept);
+  if (!fit.problems.empty()) {
+    throw Error(Error::Kind::file, describe(spec, weights, fit.problems));
+  }
+  ParamLog log;
+  BuiltModel built;
+  built.backbone = make(spec, Params(fit.source.get(), backend, log));
+  for (const ParamLog::Entry& entry : log.requested) built.parameters += numel(entry.shape);
+  built.packed_bytes = log.packed_bytes;
+  return built;
+}
+
+BuiltModel build_shape_only(const ModelSpec& spec, const Backend& backend) {
+  ParamLog log;
+  BuiltModel built;
+  built.backbone = make(spec, Params(nullptr, backend, log));
+  for (const ParamLog::Entry& entry : log.requested) built.parameters += numel(entry.shape);
+  return built;
+}
+
+const ModelSpec& best_fit(std::span<const ModelSpec> candidates, const ParamSource& weights) {
+  if (candidates.size() == 1) return candidates[0];
+  const std::shared_ptr<const Backend> backend = make_backend("reference");
+  const ModelSpec* best = nullptr;
+  std::size_t fewest = 0;
+  for (const ModelSpec& spec : candidates) {
+    // Arguments in one candidate's words may mean nothing to another.
+    std::size_t problems = 0;
+    try {
+      problems = check(spec, weights, *backend, {}).problems.size();
+    } catch (const Error& e) {
+      if (e.kind() != Error::Kind::argument) throw;
+      continue;
+    }
+    if (best == nullptr || problems < fewest) {
+      best = &spec;
+      fewest = problems;
+    }
+  }
+  return best != nullptr ? *best : candidates[0];
+}
+
+}  // namespace fovea
