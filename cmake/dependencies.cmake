@@ -18,7 +18,7 @@ macro(fovea_find choice found package)
 endmacro()
 
 fovea_find(FOVEA_EIGEN FOVEA_HAVE_EIGEN Eigen3 3.3 NO_MODULE)
-fovea_find(FOVEA_ONEDNN FOVEA_HAVE_ONEDNN dnnl)
+fovea_find(FOVEA_ONEDNN FOVEA_HAVE_ONEDNN onednn)
 fovea_find(FOVEA_LIBJPEG FOVEA_HAVE_LIBJPEG JPEG)
 fovea_find(FOVEA_LIBPNG FOVEA_HAVE_LIBPNG PNG)
 find_path(FOVEA_STB_INCLUDE_DIR stb_image.h PATH_SUFFIXES stb)

@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "fovea/backend/backend.h"
@@ -22,10 +23,13 @@ struct Prediction {
 
 struct LoadOptions {
   std::shared_ptr<const Backend> backend;  // null: make_backend("native")
-  Size2d image_size;                       // 0: as the checkpoint says
+  // {0, 0}: as the checkpoint says. Networks of a fixed size are built for the one given here.
+  Size2d image_size;
   // Classes when the checkpoint does not say and the variant's own number is not meant; -1: as it
   // is.
   int num_classes = -1;
+  // Arguments that differ from the registered variant's; of a name, since a folder brings its own.
+  ModelArgs args;
 };
 
 // A backbone with everything needed to use it on pictures: preprocessing, labels, the backend that
@@ -37,6 +41,8 @@ class Model {
   // A registered name and a checkpoint in its reference's or its authors' names.
   static Model load(std::string_view name, const std::filesystem::path& weights,
                     const LoadOptions& options = {});
+  // A registered name with all weights zero: takes the memory and time of the real one.
+  static Model untrained(std::string_view name, const LoadOptions& options = {});
 
   const Backbone& backbone() const { return *built_.backbone; }
   const Backend& backend() const { return *backend_; }
@@ -62,6 +68,11 @@ class Model {
 
  private:
   Model() = default;
+  // Of the candidates, the one that fits `weights`, or the first with zero weights when null.
+  // `preprocess` is the checkpoint's own, or null.
+  static Model build(std::vector<ModelSpec> candidates, const ParamSource* weights,
+                     const PreprocessConfig* preprocess, std::vector<std::string> labels,
+                     const LoadOptions& options);
 
   std::shared_ptr<const Backend> backend_;
   ModelSpec spec_;

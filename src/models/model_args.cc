@@ -34,16 +34,24 @@ bool as_int(const ArgValue& v, int lo, int hi, int& out) {
   return true;
 }
 
-bool as_float(const ArgValue& v, float& out) {
+template <class Real>
+bool as_real(const ArgValue& v, Real& out) {
   if (const auto* i = std::get_if<std::int64_t>(&v.value)) {
-    out = static_cast<float>(*i);
+    out = static_cast<Real>(*i);
     return true;
   }
   if (const auto* d = std::get_if<double>(&v.value)) {
-    out = static_cast<float>(*d);
+    out = static_cast<Real>(*d);
     return std::isfinite(out);
   }
   return false;
+}
+
+// Whether an initial value is there: a number, or null.
+bool as_presence(const ArgValue& v, bool& out) {
+  double number = 0;
+  out = !std::holds_alternative<std::nullptr_t>(v.value);
+  return !out || as_real(v, number);
 }
 
 // Fills a list by `convert`; a bare value stands for a list of one.
@@ -111,7 +119,12 @@ void ModelArgs::read(std::string_view name, int& field, int lo, int hi) const {
 
 void ModelArgs::read(std::string_view name, float& field) const {
   const ArgValue* v = find(name);
-  if (v != nullptr && !as_float(*v, field)) wrong(name, "a finite number", *v);
+  if (v != nullptr && !as_real(*v, field)) wrong(name, "a finite number", *v);
+}
+
+void ModelArgs::read(std::string_view name, double& field) const {
+  const ArgValue* v = find(name);
+  if (v != nullptr && !as_real(*v, field)) wrong(name, "a finite number", *v);
 }
 
 void ModelArgs::read(std::string_view name, std::string& field) const {
@@ -130,7 +143,13 @@ void ModelArgs::read(std::string_view name, List<int>& field, int lo, int hi) co
 }
 
 void ModelArgs::read(std::string_view name, List<float>& field) const {
-  if (const ArgValue* v = find(name)) read_list(name, *v, "finite numbers", field, as_float);
+  if (const ArgValue* v = find(name)) read_list(name, *v, "finite numbers", field, as_real<float>);
+}
+
+void ModelArgs::read(std::string_view name, List<double>& field) const {
+  if (const ArgValue* v = find(name)) {
+    read_list(name, *v, "finite numbers", field, as_real<double>);
+  }
 }
 
 void ModelArgs::read(std::string_view name, List<bool>& field) const {
@@ -140,6 +159,35 @@ void ModelArgs::read(std::string_view name, List<bool>& field) const {
       if (b != nullptr) out = *b;
       return b != nullptr;
     });
+  }
+}
+
+void ModelArgs::read(std::string_view name, std::vector<std::string>& field) const {
+  const ArgValue* v = find(name);
+  if (v == nullptr) return;
+  const ArgValue::Array one{*v};
+  const auto* array = std::get_if<ArgValue::Array>(&v->value);
+  field.clear();
+  for (const ArgValue& item : array != nullptr ? *array : one) {
+    const std::string* s = std::get_if<std::string>(&item.value);
+    if (s == nullptr) wrong(name, "strings", *v);
+    field.push_back(*s);
+  }
+}
+
+void ModelArgs::read_presence(std::string_view name, bool& present) const {
+  find(name);  // makes the name known
+  const auto it = values_.find(name);
+  if (it != values_.end() && !as_presence(it->second, present)) {
+    wrong(name, "a finite number or null", it->second);
+  }
+}
+
+void ModelArgs::read_presence(std::string_view name, List<bool>& present) const {
+  find(name);
+  const auto it = values_.find(name);
+  if (it != values_.end()) {
+    read_list(name, it->second, "finite numbers or nulls", present, as_presence);
   }
 }
 

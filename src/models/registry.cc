@@ -56,8 +56,11 @@ std::unique_ptr<Backbone> make(const ModelSpec& spec, const Params& p) {
 
 // The checkpoint under the family's names.
 std::unique_ptr<ParamSource> canonical(const ModelFamily& family, const ParamSource& weights) {
-  return renamed(weights, [&family](const std::string& name) {
-    return family.rename != nullptr ? family.rename(name) : name;
+  const bool foreign =
+      family.rename != nullptr &&
+      (family.canonical_tensor.empty() || weights.find(family.canonical_tensor) == nullptr);
+  return renamed(weights, [&family, foreign](const std::string& name) {
+    return foreign ? family.rename(name) : name;
   });
 }
 

@@ -38,9 +38,9 @@ struct Activation {
 // `residual` has the shape of y, or is empty; it may be y itself.
 struct Epilogue {
   const float* bias = nullptr;
-  Activation act;
+  Activation act{};
   const float* scale = nullptr;
-  CMapF residual;
+  CMapF residual{};
   const float* residual_scale = nullptr;
 };
 
@@ -95,6 +95,12 @@ struct AttentionSpec {
 // shift_w): Swin (arXiv:2103.14030). The map is padded at the bottom and right to whole windows;
 // positions that the shift brings together from different sides are separated by adding
 // `mask_value` to their scores.
+//
+// In timm's order: first the shift, then the padding. With M = window_h and Hp = h rounded up to a
+// multiple of M (columns likewise), row r of window i is the shifted row s = i M + r; s >= h is
+// padding, else it is row (s + shift_h) mod h of the map. Two tokens are masked when only one of
+// their shifted rows (or columns) is >= Hp - shift_h. Padded tokens take part as keys, with the
+// qkv row `pad_qkv`.
 struct WindowSpec {
   int heads = 1;
   int window_h = 7, window_w = 7;

@@ -72,6 +72,9 @@ class Params {
   }
   // Whether the checkpoint has it. This, and nothing else, is what "optional" means.
   bool has(std::string_view name) const;
+  // The shape it has there; nothing when there is none, or no checkpoint. For what is resized at
+  // load: position embeddings, bias tables.
+  std::optional<Shape> shape(std::string_view name) const;
 
   const Backend& backend() const { return *backend_; }
   ParamLog& log() const { return *log_; }

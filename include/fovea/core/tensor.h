@@ -30,6 +30,8 @@ class Tensor {
   }
   // Copies `values` (numel(shape) of them).
   static Tensor from_floats(Shape shape, std::span<const float> values);
+  // Takes `values` over instead.
+  static Tensor take(Shape shape, FloatBuffer values);
 
   const Shape& shape() const { return shape_; }
   DType dtype() const { return dtype_; }

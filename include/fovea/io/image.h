@@ -46,7 +46,7 @@ struct ImageOptions {
 // intact JPEG or PNG file, or too large a picture; for other well-known formats it names the
 // format.
 Image decode_image(std::span<const std::byte> file, const ImageOptions& options = {},
-                   std::string_view name = "image");
+                   std::string_view name = "in memory");
 
 // The same for a file on disk. Throws Error (file) also when it cannot be read.
 Image read_image(const std::filesystem::path& path, const ImageOptions& options = {});

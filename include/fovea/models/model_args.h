@@ -70,13 +70,21 @@ class ModelArgs {
   void read(std::string_view name, bool& field) const;
   void read(std::string_view name, int& field, int lo = 0, int hi = 1 << 16) const;
   void read(std::string_view name, float& field) const;
+  void read(std::string_view name, double& field) const;  // where a product of it is truncated
   void read(std::string_view name, std::string& field) const;
   // A number for every stage, or one number for all `stages` of them where that is allowed.
   void read(std::string_view name, List<int>& field, int lo = 0, int hi = 1 << 16) const;
   void read(std::string_view name, List<float>& field) const;
+  void read(std::string_view name, List<double>& field) const;
   void read(std::string_view name, List<bool>& field) const;
+  void read(std::string_view name, std::vector<std::string>& field) const;
   // One number for both sides, or [h, w].
   void read(std::string_view name, Size2d& field, int lo = 1, int hi = 1 << 14) const;
+
+  // Initial values, which matter at inference only in that null stands for "no such parameter": a
+  // number sets `present`, an explicit null clears it. The list form is per stage.
+  void read_presence(std::string_view name, bool& present) const;
+  void read_presence(std::string_view name, List<bool>& present) const;
 
   // Arguments that do not matter at inference (drop rates, initialisation).
   void ignore(std::initializer_list<std::string_view> names) const;

@@ -31,6 +31,11 @@ struct ModelFamily {
   // The authors' name of a tensor -> the canonical one; "" for tensors to be ignored. Canonical
   // names come back unchanged. Null when there is nothing to rename.
   std::string (*rename)(const std::string& name) = nullptr;
+  // Whether a network is built for one input size, given by the argument "img_size".
+  bool takes_img_size = false;
+  // A tensor that only checkpoints under canonical names have. In its presence nothing is renamed:
+  // some authors use a canonical name for another tensor. Empty when there is no such case.
+  std::string_view canonical_tensor = {};
 };
 
 // Every family, in the order of `fovea list`.

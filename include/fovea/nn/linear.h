@@ -6,11 +6,14 @@
 
 namespace fovea::nn {
 
+// How a checkpoint stores a linear layer: (out, in), or as the 1x1 convolution (out, in, 1, 1).
+enum class LinearForm : std::uint8_t { matrix, conv1x1 };
+
 // y = x w^T + b over the channels of each row. Also what a 1x1 convolution is.
 class Linear {
  public:
   // Binds "weight" (out, in) and, with bias, "bias" (out).
-  Linear(const Params& p, int in, int out, bool bias = true);
+  Linear(const Params& p, int in, int out, bool bias = true, LinearForm form = LinearForm::matrix);
   // From tensors computed at load (a folded norm, a split projection); no bias when `bias` is
   // empty.
   Linear(const Params& p, const Tensor& weight, FloatBuffer bias);

@@ -8,12 +8,14 @@ namespace fovea::nn {
 // fc2(act(fc1(x))), position by position. Binds "fc1" and "fc2".
 class Mlp {
  public:
-  Mlp(const Params& p, int c, int hidden, Activation act = Activation::Kind::gelu, bool bias = true)
-      : Mlp(p, c, hidden, c, act, bias) {}
-  Mlp(const Params& p, int in, int hidden, int out, Activation act, bool bias)
+  Mlp(const Params& p, int c, int hidden, Activation act = Activation::Kind::gelu, bool bias = true,
+      LinearForm form = LinearForm::matrix)
+      : Mlp(p, c, hidden, c, act, bias, form) {}
+  Mlp(const Params& p, int in, int hidden, int out, Activation act, bool bias,
+      LinearForm form = LinearForm::matrix)
       : backend_(&p.backend()),
-        fc1_(p / "fc1", in, hidden, bias),
-        fc2_(p / "fc2", hidden, out, bias),
+        fc1_(p / "fc1", in, hidden, bias, form),
+        fc2_(p / "fc2", hidden, out, bias, form),
         act_(act) {}
 
   // y = epilogue(fc2(act(fc1(x)))); the epilogue's residual may be y.

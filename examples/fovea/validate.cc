@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <iomanip>
+#include <iostream>
+#include <memory>
+#include <sstream>
+#include <string>
+
+#include "commands.h"
+#include "common.h"
+#include "image_folder.h"
+#include "pictures.h"
+
+namespace fovea::tool {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct ValidateOptions {
+  ModelOptions model;
+  PictureOptions pictures;
+  std::string data;
+};
+
+struct Score {
+  std::size_t images = 0;  // that could be read
+  std::size_t failed = 0;
+  std::size_t first = 0;  // the right class came first
+  std::size_t among5 = 0;
+  double seconds = 0;
+
+  double percent(std::size_t count) const {
+    return images == 0 ? 0.0 : 100.0 * static_cast<double>(count) / static_cast<double>(images);
+  }
+};
+
+// A line on standard error that is written over, when somebody looks at it.
+class Progress {
+ public:
+  explicit Progress(std::size_t total) : total_(total), shown_(isatty(STDERR_FILENO) != 0) {}
+  ~Progress() { clear(); }
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  void update(const Score& score) {
+    const auto now = Clock::now();
+    if (!shown_ || now - last_ < std::chrono::milliseconds(100)) return;
+    last_ = now;
+    std::ostringstream line;
+    line << std::fixed << std::setprecision(2) << '\r' << score.images + score.failed << " of "
+         << total_ << " pictures, top-1 " << score.percent(score.first) << " % ";
+    std::cerr << line.str() << std::flush;
+    dirty_ = true;
+  }
+  void clear() {
+    if (dirty_) std::cerr << "\r\033[K" << std::flush;
+    dirty_ = false;
+  }
+
+ private:
+  std::size_t total_;
+  bool shown_;
+  bool dirty_ = false;
+  Clock::time_point last_;
+};
+
+// Adds one batch, whose pictures' classes begin at `classes`.
+void score_batch(const Model& model, const PictureBatch& batch, const int* classes, Score& score,
+                 Context& ctx) {
+  if (batch.images.n == 0) return;
+  const Workspace::Scope scope(ctx.workspace());
+  const MapF logits = ctx.workspace().map(batch.images.n, 1, 1, model.backbone().num_classes());
+  model.backbone().logits(batch.images, logits, ctx);
+  for (std::size_t i = 0; i < batch.pictures.size(); ++i) {
+    const int row = batch.pictures[i].row;
+    if (row < 0) continue;
+    const auto top = top_predictions({logits.row(row), static_cast<std::size_t>(logits.c)}, {}, 5);
+    ++score.images;
+    if (top.front().index == classes[i]) ++score.first;
+    for (const Prediction& p : top) {
+      if (p.index == classes[i]) ++score.among5;
+    }
+  }
+}
+
+Score evaluate(const Model& model, const ImageFolder& folder, const ValidateOptions& options) {
+  Context ctx(options.model.threads);
+  PictureReader reader(model, folder.files, options.pictures);
+  reserve_workspace(model, reader.batch(), ctx);
+  Progress progress(folder.files.size());
+  Score score;
+  const auto start = Clock::now();
+  for (PictureBatch batch; reader.next(batch, ctx);) {
+    const int* classes = folder.classes.data() + score.images + score.failed;
+    for (const Picture& picture : batch.pictures) {
+      if (picture.error.empty()) continue;
+      progress.clear();
+      report(picture.error);
+      ++score.failed;
+    }
+    score_batch(model, batch, classes, score, ctx);
+    progress.update(score);
+  }
+  score.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  return score;
+}
+
+void print_score(const Score& score, const ImageFolder& folder, bool json) {
+  const double rate = static_cast<double>(score.images) / score.seconds;
+  if (json) {
+    print({{"top1", score.percent(score.first)},
+           {"top5", score.percent(score.among5)},
+           {"images", score.images},
+           {"failed", score.failed},
+           {"seconds", score.seconds},
+           {"images_per_second", rate},
+           {"classes", folder.class_names.size()},
+           {"classes_by", to_string(folder.by)}});
+    return;
+  }
+  std::ostringstream out;
+  out << std::fixed << std::setprecision(2) << "top-1 " << score.percent(score.first)
+      << " %, top-5 " << score.percent(score.among5) << " % of " << score.images << " pictures";
+  if (score.failed > 0) out << " (" << score.failed << " could not be read)";
+  out << std::setprecision(1) << " in " << score.seconds << " s (" << rate << " per second)\n";
+  std::cout << out.str();
+}
+
+int validate(const ValidateOptions& options) {
+  const Model model = load_model(options.model);
+  if (model.backbone().num_classes() == 0) {
+    throw Error(Error::Kind::argument,
+                model.spec().name() + " has no classifier here: there is nothing to validate");
+  }
+  const ImageFolder folder = list_image_folder(options.data, model);
+  if (folder.by == ClassesBy::order &&
+      folder.class_names.size() != static_cast<std::size_t>(model.backbone().num_classes())) {
+    report("the " + std::to_string(folder.class_names.size()) +
+           " class folders bear no labels of the model and are fewer than its " +
+           std::to_string(model.backbone().num_classes()) +
+           " classes: taking them for the first ones, in sorted order");
+  }
+  const Score score = evaluate(model, folder, options);
+  if (score.images == 0) {
+    throw Error(Error::Kind::file, "--data " + options.data + ": none of the " +
+                                       std::to_string(score.failed) + " pictures can be read");
+  }
+  print_score(score, folder, options.model.json);
+  return score.failed > 0 ? kBadFile : kOk;
+}
+
+}  // namespace
+
+Command add_validate(CLI::App& app) {
+  CLI::App* sub = app.add_subcommand("validate", "Top-1 and top-5 accuracy on labelled pictures");
+  const auto options = std::make_shared<ValidateOptions>();
+  options->pictures.batch = 16;
+  add_model_and_options(*sub, options->model);
+  sub->add_option("-d,--data", options->data,
+                  "Folder with one folder of pictures for each class. Folders are matched with "
+                  "the model's labels or ImageNet synsets by name, else taken in sorted order")
+      ->required()
+      ->type_name("DIR");
+  add_picture_options(*sub, options->pictures, /*with_files=*/false);
+  sub->footer(
+      "Pictures that cannot be read are reported and do not count; the exit code is then 3.\n\n"
+      "Examples:\n"
+      "  fovea validate --model examples/models/swin --data cifar10-test\n"
+      "  fovea validate --model examples/models/swin --data cifar10-test --json --batch 64");
+  return {sub, [options] { return validate(*options); }};
+}
+
+}  // namespace fovea::tool

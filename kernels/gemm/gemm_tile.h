@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// C[MR x NV * kLanes] = A[MR x k] * B.  Registers: MR * NV accumulators, NV of B, one of A:
+// 6 * 2 + 2 + 1 = 15 of 16 with AVX2, 8 * 3 + 3 + 1 = 28 of 32 with AVX-512.  MR is at most 8
+// because A is read in place: more rows a power of two apart would compete for one set of an 8-way
+// L1.
+#pragma once
+
+#include "kernels/eltwise/epilogue_tile.h"
+#include "kernels/gemm/gemm.h"
+#include "kernels/simd/transpose.h"
+
+namespace fovea::FOVEA_ISA {
+
+inline constexpr int kTileVecs = kGemmCols / Vec::kLanes;
+static_assert(kGemmCols % Vec::kLanes == 0);
+
+template <int MR, int NV>
+void gemm_tile(const float* a, std::ptrdiff_t lda, const float* b, float* c, std::ptrdiff_t ldc,
+               int n, int k, const Epilogue& e) {
+  Vec acc[MR][NV];
+  unroll<MR>([&](auto i) FOVEA_INLINE_LAMBDA {
+    unroll<NV>([&](auto j) FOVEA_INLINE_LAMBDA {
+      acc[decltype(i)::value][decltype(j)::value] = splat(0.0f);
+    });
+  });
+  for (int p = 0; p < k; ++p, b += kGemmCols) {
+    Vec bv[NV];
+    unroll<NV>([&](auto j) FOVEA_INLINE_LAMBDA {
+      bv[decltype(j)::value] = load(b + decltype(j)::value * Vec::kLanes);
+    });
+    unroll<MR>([&](auto i) FOVEA_INLINE_LAMBDA {
+      constexpr int kRow = decltype(i)::value;
+      const Vec av = splat(a[kRow * lda + p]);
+      unroll<NV>([&](auto j) FOVEA_INLINE_LAMBDA {
+        constexpr int kVec = decltype(j)::value;
+        acc[kRow][kVec] = fma(av, bv[kVec], acc[kRow][kVec]);
+      });
+    });
+  }
+  epilogue_tile<MR, NV>(acc, c, ldc, n, e);
+}
+
+using GemmTile = void(const float* a, std::ptrdiff_t lda, const float* b, float* c,
+                      std::ptrdiff_t ldc, int n, int k, const Epilogue& e);
+
+// All tiles with MR = 1 .. kGemmRows rows and NV = 1 .. kTileVecs vectors; [(MR - 1) * kTileVecs +
+// NV - 1].
+template <class Sequence>
+struct GemmTiles;
+template <int... I>
+struct GemmTiles<std::integer_sequence<int, I...>> {
+  static constexpr GemmTile* kTable[] = {&gemm_tile<I / kTileVecs + 1, I % kTileVecs + 1>...};
+};
+using AllGemmTiles = GemmTiles<std::make_integer_sequence<int, kGemmRows * kTileVecs>>;
+
+void gemm(const float* a, std::ptrdiff_t lda, const float* b, float* c, std::ptrdiff_t ldc,
+          std::ptrdiff_t m, int n, int k, const Epilogue& e) noexcept {
+  for (int j = 0; j < n; j += kGemmCols) {
+    const int columns = smaller(n - j, kGemmCols);
+    const int vecs = (columns + Vec::kLanes - 1) / Vec::kLanes;
+    for (std::ptrdiff_t i = 0; i < m; i += kGemmRows) {
+      const int rows = m - i < kGemmRows ? static_cast<int>(m - i) : kGemmRows;
+      AllGemmTiles::kTable[(rows - 1) * kTileVecs + vecs - 1](
+          a + i * lda, lda, b, c + i * ldc + j, ldc, columns, k, kernels::block_of(e, i, j));
+    }
+    b += static_cast<std::ptrdiff_t>(k) * kGemmCols;
+  }
+}
+
+// Columns [0, columns) of one panel, rows [0, k), by transposed squares of kLanes; the rest is
+// zero.
+FOVEA_INLINE void pack_panel_nk(const float* w, std::ptrdiff_t ldw, int columns, int k,
+                                float* panel) {
+  constexpr int kSquare = Vec::kLanes;
+  for (int v = 0; v < kTileVecs; ++v) {
+    const int have = smaller(greater(columns - v * kSquare, 0), kSquare);
+    for (int p = 0; p < k; p += kSquare) {
+      const int depth = smaller(k - p, kSquare);
+      Vec square[kSquare];
+      unroll<kSquare>([&](auto i) FOVEA_INLINE_LAMBDA {
+        constexpr int kRow = decltype(i)::value;
+        const float* from = w + (v * kSquare + kRow) * ldw + p;
+        square[kRow] = kRow >= have       ? splat(0.0f)
+                       : depth == kSquare ? load(from)
+                                          : load_n(from, depth);
+      });
+      transpose(square);
+      unroll<kSquare>([&](auto i) FOVEA_INLINE_LAMBDA {
+        constexpr int kRow = decltype(i)::value;
+        if (kRow < depth) store(panel + (p + kRow) * kGemmCols + v * kSquare, square[kRow]);
+      });
+    }
+  }
+}
+
+void pack_nk(const float* w, std::ptrdiff_t ldw, int n, int k, float* packed) noexcept {
+  for (int j = 0; j < n; j += kGemmCols) {
+    pack_panel_nk(w + j * ldw, ldw, smaller(n - j, kGemmCols), k, packed);
+    packed += static_cast<std::ptrdiff_t>(k) * kGemmCols;
+  }
+}
+
+void pack_kn(const float* w, std::ptrdiff_t ldw, int n, int k, float* packed) noexcept {
+  for (int j = 0; j < n; j += kGemmCols) {
+    const int columns = smaller(n - j, kGemmCols);
+    for (int p = 0; p < k; ++p, packed += kGemmCols) {
+      unroll<kTileVecs>([&](auto v) FOVEA_INLINE_LAMBDA {
+        constexpr int kFirst = decltype(v)::value * Vec::kLanes;
+        const float* from = w + p * ldw + j + kFirst;
+        const int have = columns - kFirst;
+        store(packed + kFirst, have >= Vec::kLanes ? load(from)
+                               : have > 0          ? load_n(from, have)
+                                                   : splat(0.0f));
+      });
+    }
+  }
+}
+
+}  // namespace fovea::FOVEA_ISA

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loops over a row of n floats: whole vectors, then one masked tail.  The tail's width is a type,
+// so that one lambda serves both.
+#pragma once
+
+#include "kernels/simd/simd.h"
+
+namespace fovea::FOVEA_ISA {
+
+struct AllLanes {};
+struct FirstLanes {
+  int n;  // 1 .. kLanes - 1
+};
+
+FOVEA_INLINE int count_of(AllLanes) { return Vec::kLanes; }
+FOVEA_INLINE int count_of(FirstLanes lanes) { return lanes.n; }
+FOVEA_INLINE Vec load(const float* p, AllLanes) { return load(p); }
+FOVEA_INLINE Vec load(const float* p, FirstLanes lanes) { return load_n(p, lanes.n); }
+FOVEA_INLINE Vec load_or(const float* p, AllLanes, Vec) { return load(p); }
+FOVEA_INLINE Vec load_or(const float* p, FirstLanes lanes, Vec other) {
+  return load_n(p, lanes.n, other);
+}
+FOVEA_INLINE void store(float* p, AllLanes, Vec x) { store(p, x); }
+FOVEA_INLINE void store(float* p, FirstLanes lanes, Vec x) { store_n(p, lanes.n, x); }
+// Lanes beyond the tail become `other`.
+FOVEA_INLINE Vec keep(AllLanes, Vec x, Vec) { return x; }
+FOVEA_INLINE Vec keep(FirstLanes lanes, Vec x, Vec other) {
+  return select(less(iota(), splat(static_cast<float>(lanes.n))), x, other);
+}
+
+// f(j, lanes) for j = 0, kLanes, 2 kLanes, ... < n.
+template <class F>
+FOVEA_INLINE void for_vectors(int n, const F& f) {
+  int j = 0;
+  for (; j + Vec::kLanes <= n; j += Vec::kLanes) f(j, AllLanes());
+  if (j < n) f(j, FirstLanes{n - j});
+}
+
+// f(j, vectors, lanes): kUnroll vectors at a time (vectors = Index<kUnroll>), then single ones.
+template <int kUnroll, class F>
+FOVEA_INLINE void for_vector_groups(int n, const F& f) {
+  int j = 0;
+  for (; j + kUnroll * Vec::kLanes <= n; j += kUnroll * Vec::kLanes) {
+    f(j, Index<kUnroll>(), AllLanes());
+  }
+  for (; j + Vec::kLanes <= n; j += Vec::kLanes) f(j, Index<1>(), AllLanes());
+  if (j < n) f(j, Index<1>(), FirstLanes{n - j});
+}
+
+FOVEA_INLINE int smaller(int a, int b) { return a < b ? a : b; }
+FOVEA_INLINE int greater(int a, int b) { return a > b ? a : b; }
+
+}  // namespace fovea::FOVEA_ISA

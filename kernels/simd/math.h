@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Elementary functions on vectors.  The coefficients are our own weighted rational fits; the errors
+// are the largest seen over all binades (tests/kernels/math_test.cc asserts them, in units of 2^-24
+// relative to the result).  NaN goes in and comes out.
+#pragma once
+
+#include "kernels/simd/simd.h"
+
+namespace fovea::FOVEA_ISA {
+
+// c0 + c1 x + c2 x^2 + ..., by Horner's rule.
+template <class V>
+FOVEA_INLINE V polynomial(V, float c0) {
+  return splat(c0);
+}
+template <class V, class... Rest>
+FOVEA_INLINE V polynomial(V x, float c0, Rest... rest) {
+  return fma(polynomial(x, rest...), x, splat(c0));
+}
+
+// x limited to [lo, hi]; a NaN stays.
+template <class V>
+FOVEA_INLINE V clamp(V x, float lo, float hi) {
+  return min(splat(hi), max(splat(lo), x));
+}
+
+// e^x.  Subnormal results are right; 0 below -104, infinity above 88.73.  Error below 3.
+template <class V>
+FOVEA_INLINE V exp(V x) {
+  x = clamp(x, -104.0f, 89.0f);
+  // x = n ln 2 + r with |r| <= ln 2 / 2; the first part of ln 2 has few bits, so n times it is
+  // exact.
+  const V n = round(mul(x, splat(1.44269504f)));
+  V r = nfma(n, splat(0.693359375f), x);
+  r = nfma(n, splat(-2.12194440e-4f), r);
+  const V q = polynomial(r, 0.500000010077f, 0.166665129456f, 0.0416661878282f, 0.00836959321073f,
+                         0.00139516854141f);
+  return scale_pow2(add(splat(1.0f), fma(mul(r, r), q, r)), n);
+}
+
+// An odd function that is p/q times x up to |x| = limit and +-1 beyond.
+template <class V>
+FOVEA_INLINE V saturate_odd(V x, V value, float limit) {
+  value = select(less(splat(limit), x), splat(1.0f), value);
+  return select(less(x, splat(-limit)), splat(-1.0f), value);
+}
+
+// 2/sqrt(pi) times the integral of exp(-t^2) from 0 to x.  Error below 6.
+template <class V>
+FOVEA_INLINE V erf(V x) {
+  constexpr float kLimit = 3.925f;
+  const V c = clamp(x, -kLimit, kLimit);
+  const V t = mul(c, c);
+  const V p = polynomial(t, 1.12837916916f, 0.185146064292f, 0.0542493557018f, 0.00383956475479f,
+                         3.76940158336e-4f, 4.61392871652e-6f, -1.28255374121e-8f);
+  const V q = polynomial(t, 1.0f, 0.497414833729f, 0.113881703708f, 0.0154325782775f,
+                         0.00130195774881f, 6.24432090526e-5f);
+  return saturate_odd(x, div(mul(c, p), q), kLimit);
+}
+
+// Error below 6.
+template <class V>
+FOVEA_INLINE V tanh(V x) {
+  constexpr float kLimit = 9.02f;
+  const V c = clamp(x, -kLimit, kLimit);
+  const V t = mul(c, c);
+  const V p = polynomial(t, 0.999999998694f, 0.136799109463f, 0.00386832178497f, 2.80072911021e-5f,
+                         3.05844353053e-8f, -1.22028692396e-11f);
+  const V q =
+      polynomial(t, 1.0f, 0.470132430123f, 0.0272458190488f, 3.93861889914e-4f, 1.2873524034e-6f);
+  return saturate_odd(x, div(mul(c, p), q), kLimit);
+}
+
+// 1 / (1 + e^-x).  Error below 5 where the result is normal; 0 where e^-x overflows.
+template <class V>
+FOVEA_INLINE V sigmoid(V x) {
+  return div(splat(1.0f), add(splat(1.0f), exp(sub(splat(0.0f), x))));
+}
+
+}  // namespace fovea::FOVEA_ISA

@@ -1,0 +1,486 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Vision transformers (arXiv:2010.11929), as timm has them (timm/models/vision_transformer.py and
+// deit.py), under timm's names: ViT, DeiT with and without distillation, DeiT III, the image towers
+// of CLIP and SigLIP, DINOv2 with and without registers.
+//
+// Checkpoints: timm's; the authors' of DeiT, DeiT III and DINOv2; the image tower of OpenCLIP
+// checkpoints that have timm's (visual.trunk). Position embeddings of another square grid than the
+// network's are resized when it is built. Built for one size of images, argument "img_size", unless
+// `dynamic_img_size` says otherwise; then they are resized in every forward of another size.
+//
+// Deviations: pooling "" (no pooling) and "prr", `qk_norm`, `scale_attn_norm`, `scale_mlp_norm` and
+// norms other than LayerNorm are refused.
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "fovea/nn/activation.h"
+#include "fovea/nn/attention.h"
+#include "fovea/nn/conv2d.h"
+#include "fovea/nn/mlp.h"
+#include "fovea/nn/norm.h"
+#include "fovea/nn/position_embedding.h"
+#include "models/families.h"
+#include "models/family_tools.h"
+#include "models/vit_variants.h"
+
+namespace fovea::models {
+namespace {
+
+using Pool = VitConfig::Pool;
+
+Pool pool_by_name(const std::string& name) {
+  if (name == "token") return Pool::token;
+  if (name == "avg") return Pool::avg;
+  if (name == "max") return Pool::max;
+  if (name == "avgmax") return Pool::avgmax;
+  if (name == "map") return Pool::map;
+  wrong_argument("global_pool", "token, avg, max, avgmax or map", "\"" + name + "\"");
+}
+
+void refuse(const ModelArgs& args, std::string_view name) {
+  bool value = false;
+  args.read(name, value);
+  if (value) wrong_argument(name, "false, as the alternative is not supported", "true");
+}
+
+// What the arguments contradict one another in.
+void check(const VitConfig& c) {
+  if (!c.class_token && c.global_pool == Pool::token) {
+    wrong_argument("class_token", "true with global_pool token", "false");
+  }
+  if (c.distilled && (c.global_pool != Pool::token || c.no_embed_class || c.reg_tokens > 0)) {
+    wrong_argument("global_pool", "token, positions of the class token and no reg_tokens",
+                   "others in a distilled network");
+  }
+  if (c.img_size.h < c.patch_size.h || c.img_size.w < c.patch_size.w) {
+    wrong_argument("img_size", "at least one patch", size_string(c.img_size));
+  }
+}
+
+VitConfig configured(VitConfig c, const ModelArgs& args) {
+  args.read("img_size", c.img_size);
+  args.read("patch_size", c.patch_size, 1, 1024);
+  args.read("in_chans", c.in_chans, 1);
+  args.read("num_classes", c.num_classes, 0, 1 << 20);
+  args.read("embed_dim", c.embed_dim, 1);
+  args.read("depth", c.depth, 0, 1024);
+  args.read("num_heads", c.num_heads, 1);
+  args.read("mlp_ratio", c.mlp_ratio);
+  args.read("qkv_bias", c.qkv_bias);
+  args.read("proj_bias", c.proj_bias);
+  args.read_presence("init_values", c.layer_scale);
+  args.read("class_token", c.class_token);
+  args.read("no_embed_class", c.no_embed_class);
+  args.read("reg_tokens", c.reg_tokens, 0, 1024);
+  args.read("pre_norm", c.pre_norm);
+  args.read("final_norm", c.final_norm);
+  args.read("pool_include_prefix", c.pool_include_prefix);
+  args.read("dynamic_img_size", c.dynamic_img_size);
+  args.read("dynamic_img_pad", c.dynamic_img_pad);
+  if (std::string name; args.has("global_pool")) {
+    args.read("global_pool", name);
+    c.global_pool = pool_by_name(name);
+  }
+  if (bool value = false; args.has("fc_norm")) {
+    args.read("fc_norm", value);
+    c.fc_norm = value;
+  }
+  if (std::string name; args.has("act_layer")) {
+    args.read("act_layer", name);
+    c.act = nn::activation(name);
+  }
+  if (std::string name; args.has("pos_embed")) {
+    args.read("pos_embed", name);
+    if (name != "learn" && name != "none" && !name.empty()) {
+      wrong_argument("pos_embed", "learn or none", "\"" + name + "\"");
+    }
+    c.pos_embed = name == "learn";
+  }
+  if (std::string name = "layernorm"; args.has("norm_layer")) {
+    args.read("norm_layer", name);
+    if (name != "layernorm") wrong_argument("norm_layer", "layernorm", "\"" + name + "\"");
+    c.norm_eps = 1e-6f;
+  }
+  for (const char* name : {"qk_norm", "scale_attn_norm", "scale_mlp_norm"}) refuse(args, name);
+  args.ignore({"drop_rate", "pos_drop_rate", "patch_drop_rate", "proj_drop_rate", "attn_drop_rate",
+               "drop_path_rate", "weight_init", "fix_init"});
+  args.finish("vit");
+  check(c);
+  return c;
+}
+
+// The width of an MLP's hidden layer, truncated as the reference does it.
+int hidden_width(const VitConfig& c) {
+  const double width = c.embed_dim * c.mlp_ratio;
+  if (!(width >= 1 && width <= 1 << 24)) {
+    wrong_argument("mlp_ratio", "a hidden width from 1 to 2^24", std::to_string(width));
+  }
+  return static_cast<int>(width);
+}
+
+// x += ls1 * attn(norm1(x)); x += ls2 * mlp(norm2(x)).
+class VitBlock {
+ public:
+  VitBlock(const Params& p, const VitConfig& c)
+      : path_(p.path()),
+        norm1_(p / "norm1", c.embed_dim, c.norm_eps),
+        attn_(p / "attn", c.embed_dim,
+              {.heads = c.num_heads, .qkv_bias = c.qkv_bias, .proj_bias = c.proj_bias}),
+        norm2_(p / "norm2", c.embed_dim, c.norm_eps),
+        mlp_(p / "mlp", c.embed_dim, hidden_width(c), c.act, c.proj_bias) {
+    if (!c.layer_scale) return;
+    ls1_ = (p / "ls1").floats("gamma", {c.embed_dim});
+    ls2_ = (p / "ls2").floats("gamma", {c.embed_dim});
+  }
+
+  // x (n, 1, l, embed_dim), in place.
+  void forward(MapF x, Context& ctx) const {
+    const Workspace::Scope scope(ctx.workspace());
+    const MapF t = ctx.workspace().map_like(x);
+    norm1_.forward(x, t, ctx);
+    attn_.forward(t, x, ctx, {.scale = ls1_.data(), .residual = x});
+    norm2_.forward(x, t, ctx);
+    mlp_.forward(t, x, ctx, {.scale = ls2_.data(), .residual = x});
+    ctx.tap(path_, x);
+  }
+
+ private:
+  std::string path_;
+  nn::LayerNorm norm1_;
+  nn::Attention attn_;
+  nn::LayerNorm norm2_;
+  nn::Mlp mlp_;
+  FloatBuffer ls1_, ls2_;
+};
+
+// Images to token sequences: class, distillation and register tokens, then the patches, all with
+// their positions.
+class VitEmbedding {
+ public:
+  VitEmbedding(const Params& p, const VitConfig& c)
+      : backend_(&p.backend()),
+        patch_(c.patch_size),
+        pad_(c.dynamic_img_pad),
+        grid_{c.img_size.h / c.patch_size.h, c.img_size.w / c.patch_size.w},
+        prefix_tokens_((c.class_token ? 1 : 0) + (c.distilled ? 1 : 0) + c.reg_tokens),
+        dim_(c.embed_dim),
+        proj_(p / "patch_embed" / "proj", c.in_chans, dim_, patch_.h, patch_.w,
+              Conv2dSpec{patch_.h, patch_.w}, !c.pre_norm),
+        prefix_(static_cast<std::size_t>(prefix_tokens_) * dim_) {
+    float* row = prefix_.data();
+    const auto append = [&](const char* name, int count) {
+      const FloatBuffer tokens = p.floats(name, {1, count, dim_});
+      row = std::copy(tokens.begin(), tokens.end(), row);
+    };
+    if (c.class_token) append("cls_token", 1);
+    if (c.distilled) append("dist_token", 1);
+    if (c.reg_tokens > 0) append("reg_token", c.reg_tokens);
+    if (c.pos_embed) bind_positions(p, c);
+  }
+
+  int prefix_tokens() const { return prefix_tokens_; }
+  // Patches of an image.
+  Size2d grid(Size2d image) const {
+    const int more_h = pad_ ? patch_.h - 1 : 0, more_w = pad_ ? patch_.w - 1 : 0;
+    return {(image.h + more_h) / patch_.h, (image.w + more_w) / patch_.w};
+  }
+
+  // image (n, h, w, in_chans) -> (n, 1, prefix_tokens() + patches, dim), in the workspace.
+  MapF forward(CMapF image, Context& ctx) const {
+    const Size2d grid = this->grid({image.h, image.w});
+    const int patches = grid.h * grid.w;
+    const MapF x = ctx.workspace().map(image.n, 1, prefix_tokens_ + patches, dim_);
+    const Workspace::Scope scope(ctx.workspace());
+    FloatBuffer resized;
+    if (!positions_.empty() && grid != grid_) {
+      resized = nn::resize_grid(positions_.data(), grid_.h, grid_.w, dim_, grid.h, grid.w);
+    }
+    const float* positions = resized.empty() ? positions_.data() : resized.data();
+    if (pad_) image = padded(image, grid, ctx);
+    for (int i = 0; i < image.n; ++i) {
+      if (prefix_tokens_ > 0) {
+        backend_->apply(CMapF(prefix_.data(), 1, 1, prefix_tokens_, dim_), {},
+                        x.image(i).token_range(0, prefix_tokens_), ctx);
+      }
+      proj_.forward(image.image(i),
+                    x.image(i).token_range(prefix_tokens_, patches).reshaped(1, grid.h, grid.w),
+                    ctx, {.residual = CMapF(positions, 1, grid.h, grid.w, dim_)});
+    }
+    return x;
+  }
+
+ private:
+  // Adds the positions of class, distillation and register tokens to them, keeps the patches'.
+  void bind_positions(const Params& p, const VitConfig& c) {
+    const int patches = grid_.h * grid_.w;
+    int prefix = c.no_embed_class ? 0 : prefix_tokens_;
+    Size2d grid = grid_;
+    int length = prefix + patches;
+    if (const std::optional<Shape> found = p.shape("pos_embed");
+        found && found->size() == 3 && (*found)[1] != length && (*found)[1] <= 1 << 20) {
+      const int there = static_cast<int>((*found)[1]);
+      // DINOv2's own checkpoints with registers have a position for the class token nevertheless.
+      const bool class_position = prefix == 0 && c.class_token && is_square(there - 1);
+      if (class_position) prefix = 1;
+      if (is_square(there - prefix)) {
+        length = there;
+        grid.h = grid.w = side_of_square(there - prefix);
+      }
+    }
+    const Tensor tensor = p.get("pos_embed", {1, length, dim_});
+    const FloatBuffer values = tensor.to_floats();
+    const float* at = values.data();
+    for (std::size_t i = 0; i < static_cast<std::size_t>(prefix) * dim_; ++i) prefix_[i] += *at++;
+    if (grid != grid_) {
+      positions_ = nn::resize_grid(at, grid.h, grid.w, dim_, grid_.h, grid_.w);
+    } else {
+      positions_ = FloatBuffer(static_cast<std::size_t>(patches) * dim_);
+      std::copy_n(at, positions_.size(), positions_.begin());
+    }
+  }
+
+  static int side_of_square(int area) {
+    return static_cast<int>(std::lround(std::sqrt(static_cast<double>(area))));
+  }
+  static bool is_square(int area) {
+    return area > 0 && side_of_square(area) * side_of_square(area) == area;
+  }
+
+  // The image with zeros at the bottom and right, up to whole patches.
+  CMapF padded(CMapF image, Size2d grid, Context& ctx) const {
+    const int h = grid.h * patch_.h, w = grid.w * patch_.w;
+    if (h == image.h && w == image.w) return image;
+    const MapF y = ctx.workspace().map(image.n, h, w, image.c);
+    if (!ctx.dry_run()) std::fill_n(y.data, y.rows() * y.c, 0.0f);
+    for (int i = 0; i < image.n; ++i) {
+      for (int r = 0; r < image.h; ++r) {
+        backend_->apply(CMapF(image.pixel(i, r, 0), 1, 1, image.w, image.c, image.ld), {},
+                        MapF(y.pixel(i, r, 0), 1, 1, image.w, y.c), ctx);
+      }
+    }
+    return y;
+  }
+
+  const Backend* backend_;
+  Size2d patch_;
+  bool pad_;
+  Size2d grid_;  // the positions'
+  int prefix_tokens_;
+  int dim_;
+  nn::Conv2d proj_;
+  FloatBuffer prefix_;     // (prefix_tokens_, dim_)
+  FloatBuffer positions_;  // (grid_.h, grid_.w, dim_), or empty
+};
+
+// Pooling, norm, classifier.
+class VitHead {
+ public:
+  VitHead(const Params& p, const VitConfig& c, bool fc_norm, int prefix_tokens)
+      : backend_(&p.backend()),
+        pool_(c.global_pool),
+        first_(c.pool_include_prefix ? 0 : prefix_tokens),
+        half_(static_cast<std::size_t>(std::max(c.embed_dim, c.num_classes))) {
+    std::fill(half_.begin(), half_.end(), 0.5f);
+    if (pool_ == Pool::map) {
+      attn_pool_.emplace(p / "attn_pool", c.embed_dim, c.num_heads, hidden_width(c), c.norm_eps,
+                         c.act);
+    }
+    if (fc_norm) fc_norm_.emplace(p / "fc_norm", c.embed_dim, c.norm_eps);
+    distilled_ = c.distilled;
+    if (c.num_classes == 0) return;
+    head_.emplace(p / "head", c.embed_dim, c.num_classes);
+    if (c.distilled) head_dist_.emplace(p / "head_dist", c.embed_dim, c.num_classes);
+  }
+
+  int classes() const { return head_ ? head_->out() : 0; }
+
+  // x (n, 1, l, embed_dim) -> y (n, 1, 1, classes() or embed_dim).
+  void forward(CMapF x, bool pre_logits, MapF y, Context& ctx) const {
+    const bool classify = head_.has_value() && !pre_logits;
+    if (distilled_) return mean_of_two(token(x, 0), token(x, 1), classify, y, ctx);
+    const Workspace::Scope scope(ctx.workspace());
+    const MapF pooled = ctx.workspace().map(x.n, 1, 1, x.c);
+    pool(x, pooled, ctx);
+    if (fc_norm_) fc_norm_->forward(pooled, pooled, ctx);
+    if (classify) {
+      head_->forward(pooled, y, ctx);
+    } else {
+      backend_->apply(pooled, {}, y, ctx);
+    }
+  }
+
+ private:
+  // Token t of every image: (n, 1, 1, c).
+  static CMapF token(CMapF x, int t) { return {x.row(t), x.n, 1, 1, x.c, x.ld * x.w}; }
+
+  // DeiT's two tokens and classifiers count alike.
+  void mean_of_two(CMapF a, CMapF b, bool classify, MapF y, Context& ctx) const {
+    const Epilogue mean = {.scale = half_.data(), .residual = y, .residual_scale = half_.data()};
+    if (classify) {
+      head_->forward(a, y, ctx);
+      head_dist_->forward(b, y, ctx, mean);
+    } else {
+      backend_->apply(a, {}, y, ctx);
+      backend_->apply(b, mean, y, ctx);
+    }
+  }
+
+  void pool(CMapF x, MapF y, Context& ctx) const {
+    if (pool_ == Pool::token) return backend_->apply(token(x, 0), {}, y, ctx);
+    const int count = x.w - first_;
+    for (int i = 0; i < x.n; ++i) {
+      const CMapF tokens = x.image(i).token_range(first_, count);
+      const MapF out = y.image(i);
+      if (pool_ == Pool::map) {
+        attn_pool_->forward(tokens, out, ctx);
+        continue;
+      }
+      if (pool_ != Pool::max) backend_->global_average(tokens, out, ctx);
+      if (pool_ != Pool::avg) maximum(tokens, out, ctx);
+    }
+  }
+
+  // With avgmax, y is the average already.
+  void maximum(CMapF x, MapF y, Context& ctx) const {
+    const Workspace::Scope scope(ctx.workspace());
+    const MapF most = ctx.workspace().map(1, 1, 1, x.c);
+    Pool2dSpec spec;
+    spec.kind = Pool2dSpec::Kind::max;
+    spec.kernel_w = x.w;
+    backend_->pool2d(x, spec, most, ctx);
+    Epilogue epilogue;
+    if (pool_ == Pool::avgmax) {
+      epilogue = {.scale = half_.data(), .residual = y, .residual_scale = half_.data()};
+    }
+    backend_->apply(most, epilogue, y, ctx);
+  }
+
+  const Backend* backend_;
+  Pool pool_;
+  int first_;  // of the tokens that are pooled
+  bool distilled_ = false;
+  FloatBuffer half_;
+  std::optional<nn::AttentionPool> attn_pool_;
+  std::optional<nn::LayerNorm> fc_norm_;
+  std::optional<nn::Linear> head_, head_dist_;
+};
+
+class Vit final : public Backbone {
+ public:
+  Vit(const Params& p, const VitConfig& c) : backend_(&p.backend()), config_(c), embedding_(p, c) {
+    if (c.pre_norm) norm_pre_.emplace(p / "norm_pre", c.embed_dim, c.norm_eps);
+    blocks_.reserve(static_cast<std::size_t>(c.depth));
+    for (int i = 0; i < c.depth; ++i) {
+      const Params block = p / "blocks" / i;
+      blocks_.emplace_back(block, c);
+      feature_info_.push_back(
+          {c.embed_dim, std::max(c.patch_size.h, c.patch_size.w), block.path()});
+    }
+    const bool average =
+        c.global_pool == Pool::avg || c.global_pool == Pool::max || c.global_pool == Pool::avgmax;
+    const bool fc_norm = c.fc_norm.value_or(average);
+    if (c.final_norm && !fc_norm) norm_.emplace(p / "norm", c.embed_dim, c.norm_eps);
+    head_.emplace(p, c, c.final_norm && fc_norm, embedding_.prefix_tokens());
+  }
+
+  std::span<const FeatureInfo> feature_info() const override { return feature_info_; }
+  int num_features() const override { return config_.embed_dim; }
+  int num_classes() const override { return head_->classes(); }
+  Size2d input_size() const override { return config_.img_size; }
+  void check_size(Size2d size) const override {
+    if (!config_.dynamic_img_size) return require_built_size("vit", config_.img_size, size);
+    if (config_.dynamic_img_pad) return require_size("vit", {1, 1}, size);
+    require_multiple("vit", config_.patch_size, size);
+  }
+
+  // -> (n, 1, prefix tokens + patches, embed_dim), normalised unless the head does that.
+  MapF forward_features(CMapF image, Context& ctx, const FeatureSink* sink) const override {
+    const MapF x = embedding_.forward(image, ctx);
+    if (norm_pre_) norm_pre_->forward(x, x, ctx);
+    const Size2d grid = embedding_.grid({image.h, image.w});
+    for (std::size_t i = 0; i < blocks_.size(); ++i) {
+      blocks_[i].forward(x, ctx);
+      if (sink != nullptr) emit(static_cast<int>(i), x, grid, *sink, ctx);
+    }
+    if (norm_) norm_->forward(x, x, ctx);
+    ctx.tap("norm", x);
+    return x;
+  }
+
+  void forward_head(CMapF features, bool pre_logits, MapF y, Context& ctx) const override {
+    head_->forward(features, pre_logits, y, ctx);
+  }
+
+ private:
+  // The patches as a map again; of several images, copied together.
+  void emit(int level, CMapF x, Size2d grid, const FeatureSink& sink, Context& ctx) const {
+    const int first = embedding_.prefix_tokens(), patches = grid.h * grid.w;
+    if (first == 0 || x.n == 1) {
+      CMapF map = x;
+      map.data = x.row(first);
+      sink(level, map.reshaped(x.n, grid.h, grid.w));
+      return;
+    }
+    const Workspace::Scope scope(ctx.workspace());
+    const MapF y = ctx.workspace().map(x.n, grid.h, grid.w, x.c);
+    for (int i = 0; i < x.n; ++i) {
+      backend_->apply(x.image(i).token_range(first, patches), {}, y.tokens().image(i), ctx);
+    }
+    sink(level, y);
+  }
+
+  const Backend* backend_;
+  VitConfig config_;
+  VitEmbedding embedding_;
+  std::optional<nn::LayerNorm> norm_pre_, norm_;
+  std::vector<VitBlock> blocks_;
+  std::vector<FeatureInfo> feature_info_;
+  std::optional<VitHead> head_;
+};
+
+constexpr auto kModels = model_table(vit::kVariants);
+
+constexpr RenameRule kRenames[] = {
+    // DeiT III.
+    {"blocks.#.gamma_1", "blocks.#.ls1.gamma"},
+    {"blocks.#.gamma_2", "blocks.#.ls2.gamma"},
+    // DINOv2.
+    {"register_tokens", "reg_token"},
+    {"mask_token", ""},
+    // OpenCLIP: the image tower without its projection, and nothing of the text tower.
+    {"visual.trunk.*", "*"},
+    {"visual.*", ""},
+    {"text.*", ""},
+    {"logit_scale", ""},
+    {"logit_bias", ""},
+};
+
+std::unique_ptr<Backbone> make(const Params& p, int variant, const ModelArgs& args) {
+  VitConfig c;
+  if (variant >= 0) {
+    const VitVariant& v = vit::kVariants[variant];
+    c = v.config;
+    c.img_size = {v.preprocess.height, v.preprocess.width};
+  }
+  return std::make_unique<Vit>(p, configured(c, args));
+}
+
+std::string rename(const std::string& name) { return rename_by_table(kRenames, name); }
+
+}  // namespace
+
+const ModelFamily kVit = {
+    .name = "vit",
+    .description = "ViT (arXiv:2010.11929), DeiT, CLIP, SigLIP, DINOv2, after timm",
+    .models = kModels,
+    .make = make,
+    .rename = rename,
+    .takes_img_size = true,
+};
+
+}  // namespace fovea::models

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attention: softmax(scale Q K^T + bias) V as two products with a softmax between them, all in the
+// caches of one core. K^T and V are packed like weights; scale and bias ride in the first product's
+// epilogue.
+#include <cstring>
+
+#include "src/backend/native/native_backend.h"
+#include "src/backend/parallel.h"
+#include "src/backend/window_grid.h"
+
+namespace fovea {
+namespace {
+
+// Queries that share a block of scores; whole register tiles of every instruction set.
+constexpr std::ptrdiff_t kQueryRows = 48;
+
+// Rows of scores begin at cache lines.
+std::ptrdiff_t score_stride(std::ptrdiff_t keys) { return round_up(keys, 16); }
+
+}  // namespace
+
+void NativeBackend::do_attention(CMapF q, CMapF k, CMapF v, const AttentionSpec& spec, MapF y,
+                                 Context& ctx) const {
+  const int d = q.c / spec.heads;
+  const int keys = k.w;
+  const std::ptrdiff_t heads = static_cast<std::ptrdiff_t>(q.n) * spec.heads;  // of all images
+  const std::ptrdiff_t k_size = kernels_.packed_size(keys, d);
+  const std::ptrdiff_t v_size = kernels_.packed_size(d, keys);
+  const std::ptrdiff_t stride = score_stride(keys);
+  const std::ptrdiff_t blocks = ceil_div(q.w, kQueryRows);
+
+  const Workspace::Scope scope(ctx.workspace());
+  float* const packed = ctx.workspace().floats(static_cast<std::size_t>(heads * (k_size + v_size)));
+  float* const scale = ctx.workspace().floats(static_cast<std::size_t>(keys));
+  const SlotScratch scores(ctx, std::min<std::ptrdiff_t>(kQueryRows, q.w) * stride);
+  std::fill_n(scale, keys, spec.scale);
+
+  ctx.pool().parallel_for(heads, [&](std::ptrdiff_t i, int) {
+    const int n = static_cast<int>(i / spec.heads);
+    const int first = static_cast<int>(i % spec.heads) * d;
+    float* const to = packed + i * (k_size + v_size);
+    kernels_.pack_nk(k.pixel(n, 0, 0) + first, k.ld, keys, d, to);
+    kernels_.pack_kn(v.pixel(n, 0, 0) + first, v.ld, d, keys, to + k_size);
+  });
+  ctx.pool().parallel_for(heads * blocks, [&](std::ptrdiff_t i, int slot) {
+    const std::ptrdiff_t head_of_all = i / blocks;
+    const int n = static_cast<int>(head_of_all / spec.heads);
+    const std::ptrdiff_t head = head_of_all % spec.heads;
+    const int row = static_cast<int>(i % blocks * kQueryRows);
+    const std::ptrdiff_t rows = std::min<std::ptrdiff_t>(kQueryRows, q.w - row);
+    const float* const from = packed + head_of_all * (k_size + v_size);
+    float* const s = scores[slot];
+    kernels::Epilogue e;
+    e.scale = scale;
+    if (spec.bias != nullptr) {
+      e.residual = spec.bias + (head * q.w + row) * keys;
+      e.ldr = keys;
+    }
+    kernels_.gemm(q.pixel(n, 0, row) + head * d, q.ld, from, s, stride, rows, keys, d, e);
+    kernels_.softmax(s, stride, s, stride, rows, keys);
+    kernels_.gemm(s, stride, from + k_size, y.pixel(n, 0, row) + head * d, y.ld, rows, d, keys, {});
+  });
+}
+
+// What the tasks of one window_attention share.
+struct NativeBackend::WindowTask {
+  WindowTask(const kernels::KernelTable& kernels, CMapF qkv_, const WindowSpec& spec_, MapF y_,
+             Context& ctx)
+      : qkv(qkv_),
+        y(y_),
+        spec(spec_),
+        grid(y_.h, y_.w, spec_),
+        area(grid.area()),
+        d(y_.c / spec_.heads),
+        stride(score_stride(area)),
+        k_size(kernels.packed_size(area, d)),
+        v_size(kernels.packed_size(d, area)),
+        pixels(ctx, area),
+        regions(ctx, area),
+        rows(ctx, 3 * area * d),
+        packed(ctx, k_size + v_size),
+        scores(ctx, area * stride),
+        mask(ctx, spec_.shift_h > 0 || spec_.shift_w > 0 ? area * area : 0),
+        scale(ctx, area) {}
+
+  CMapF qkv;
+  MapF y;
+  const WindowSpec& spec;
+  WindowGrid grid;
+  std::ptrdiff_t area;
+  int d;
+  std::ptrdiff_t stride, k_size, v_size;
+  SlotArray<std::ptrdiff_t> pixels;  // (area): where the tokens lie in the image; -1 is padding
+  SlotArray<int> regions;            // (area): tokens of different regions are masked
+  SlotScratch rows;  // (3, area, d): q, k, v of one head; q's place takes the output
+  SlotScratch packed;
+  SlotScratch scores;  // (area, area), stride apart
+  SlotScratch mask;    // (area, area)
+  SlotScratch scale;   // (area), all alike
+
+  // The d channels from `first` on of every token.
+  void gather(const std::ptrdiff_t* at, int image, int first, float* out) const {
+    const CMapF map = qkv.image(image);
+    const std::size_t bytes = sizeof(float) * static_cast<std::size_t>(d);
+    for (std::ptrdiff_t t = 0; t < area; ++t, out += d) {
+      const float* const row = at[t] < 0 ? spec.pad_qkv : map.row(at[t]);
+      if (row != nullptr) {
+        std::memcpy(out, row + first, bytes);
+      } else {
+        std::fill_n(out, d, 0.0f);
+      }
+    }
+  }
+
+  void scatter(const std::ptrdiff_t* at, int image, int first, const float* from) const {
+    const MapF map = y.image(image);
+    const std::size_t bytes = sizeof(float) * static_cast<std::size_t>(d);
+    for (std::ptrdiff_t t = 0; t < area; ++t, from += d) {
+      if (at[t] >= 0) std::memcpy(map.row(at[t]) + first, from, bytes);
+    }
+  }
+
+  void fill_mask(int window, int* region, float* m) const {
+    for (int t = 0; t < area; ++t) region[t] = grid.region(window, t);
+    for (std::ptrdiff_t i = 0; i < area; ++i) {
+      for (std::ptrdiff_t j = 0; j < area; ++j) {
+        *m++ = region[j] == region[i] ? 0.0f : spec.mask_value;
+      }
+    }
+  }
+};
+
+void NativeBackend::attend_window(const WindowTask& task, int image, int window, int head_begin,
+                                  int head_end, int slot) const {
+  const WindowSpec& spec = task.spec;
+  const int area = static_cast<int>(task.area), d = task.d, c = task.y.c;
+  const std::ptrdiff_t stride = task.stride;
+  std::ptrdiff_t* const pixels = task.pixels[slot];
+  for (int t = 0; t < area; ++t) pixels[t] = task.grid.pixel(window, t);
+  const bool masked = task.grid.masked(window);
+  if (masked) task.fill_mask(window, task.regions[slot], task.mask[slot]);
+
+  float* const q = task.rows[slot];
+  float* const k = q + task.area * d;
+  float* const v = k + task.area * d;
+  float* const packed_k = task.packed[slot];
+  float* const packed_v = packed_k + task.k_size;
+  float* const s = task.scores[slot];
+  float* const scale = task.scale[slot];
+  for (int head = head_begin; head < head_end; ++head) {
+    task.gather(pixels, image, head * d, q);
+    task.gather(pixels, image, c + head * d, k);
+    task.gather(pixels, image, 2 * c + head * d, v);
+    if (spec.cosine) kernels_.l2_normalize(q, d, q, d, 1e-12f, 2 * task.area, d);  // q and k
+    kernels_.pack_nk(k, d, area, d, packed_k);
+    kernels_.pack_kn(v, d, d, area, packed_v);
+
+    std::fill_n(scale, area,
+                spec.scale * (spec.head_scale != nullptr ? spec.head_scale[head] : 1.0f));
+    kernels::Epilogue e;
+    e.scale = scale;
+    if (spec.bias != nullptr) {
+      e.residual = spec.bias + head * task.area * task.area;
+      e.ldr = area;
+    }
+    kernels_.gemm(q, d, packed_k, s, stride, area, area, d, e);
+    if (masked) kernels_.add_rows(s, stride, task.mask[slot], area, s, stride, area, area);
+    kernels_.softmax(s, stride, s, stride, area, area);
+    kernels_.gemm(s, stride, packed_v, q, d, area, d, area, {});
+    task.scatter(pixels, image, head * d, q);
+  }
+}
+
+void NativeBackend::do_window_attention(CMapF qkv, const WindowSpec& spec, MapF y,
+                                        Context& ctx) const {
+  const Workspace::Scope scope(ctx.workspace());
+  const WindowTask task(kernels_, qkv, spec, y, ctx);
+  const std::ptrdiff_t windows = task.grid.windows();
+  // The heads of a window go together unless that leaves threads idle.
+  const std::ptrdiff_t wanted = ctx.threads() == 1 ? 1 : 4 * ctx.threads();
+  const std::ptrdiff_t parts =
+      std::clamp<std::ptrdiff_t>(ceil_div(wanted, windows * y.n), 1, spec.heads);
+  ctx.pool().parallel_for(y.n * windows * parts, [&](std::ptrdiff_t i, int slot) {
+    const std::ptrdiff_t part = i % parts;
+    attend_window(task, static_cast<int>(i / parts / windows),
+                  static_cast<int>(i / parts % windows),
+                  static_cast<int>(part * spec.heads / parts),
+                  static_cast<int>((part + 1) * spec.heads / parts), slot);
+  });
+}
+
+}  // namespace fovea

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// Convolutions: depthwise ones have a kernel; the others are products of gathered rows with the
+// weight, or of the map itself where the kernel is 1 x 1.
+#include <cstring>
+#include <limits>
+
+#include "fovea/core/error.h"
+#include "src/backend/float_packed.h"
+#include "src/backend/native/native_backend.h"
+#include "src/backend/parallel.h"
+
+namespace fovea {
+namespace {
+
+// Rows that are gathered and multiplied together: whole register tiles of every instruction set.
+constexpr std::ptrdiff_t kGatheredRows = 48;
+
+bool is_depthwise(const Packed& w) { return w.conv.groups == w.in && w.in == w.out; }
+
+bool is_pointwise(const Packed& w) {
+  const Conv2dSpec& s = w.conv;
+  return w.kernel_h == 1 && w.kernel_w == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_h == 0 &&
+         s.pad_w == 0;
+}
+
+// One row of the matrix (rows of y, kernel_h kernel_w group_in) whose product with a group's weight
+// is the convolution; first_channel: of the group.
+void gather_row(const CMapF& x, const Packed& w, int n, int oy, int ox, int first_channel,
+                int group_in, float* out) {
+  const Conv2dSpec& s = w.conv;
+  const std::size_t bytes = sizeof(float) * static_cast<std::size_t>(group_in);
+  for (int ky = 0; ky < w.kernel_h; ++ky) {
+    const int iy = oy * s.stride_h - s.pad_h + ky * s.dilation_h;
+    for (int kx = 0; kx < w.kernel_w; ++kx, out += group_in) {
+      const int ix = ox * s.stride_w - s.pad_w + kx * s.dilation_w;
+      if (iy < 0 || iy >= x.h || ix < 0 || ix >= x.w) {
+        std::fill_n(out, group_in, 0.0f);
+      } else {
+        std::memcpy(out, x.pixel(n, iy, ix) + first_channel, bytes);
+      }
+    }
+  }
+}
+
+// Rows first .. first + count of that matrix, in order of y's rows.
+void gather_rows(const CMapF& x, const Packed& w, const MapF& y, std::ptrdiff_t first,
+                 std::ptrdiff_t count, int first_channel, int group_in, float* out) {
+  const std::ptrdiff_t k = static_cast<std::ptrdiff_t>(w.kernel_h) * w.kernel_w * group_in;
+  for (std::ptrdiff_t row = first; row < first + count; ++row, out += k) {
+    gather_row(x, w, static_cast<int>(row / y.w / y.h), static_cast<int>(row / y.w % y.h),
+               static_cast<int>(row % y.w), first_channel, group_in, out);
+  }
+}
+
+// (outer, inner, positions) -> (outer, positions, inner).
+FloatBuffer positions_outside(const FloatBuffer& w, std::ptrdiff_t outer, std::ptrdiff_t inner,
+                              std::ptrdiff_t positions) {
+  FloatBuffer result(w.size());
+  for (std::ptrdiff_t o = 0; o < outer; ++o) {
+    for (std::ptrdiff_t i = 0; i < inner; ++i) {
+      for (std::ptrdiff_t p = 0; p < positions; ++p) {
+        result[static_cast<std::size_t>((o * positions + p) * inner + i)] =
+            w[static_cast<std::size_t>((o * inner + i) * positions + p)];
+      }
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+// Dense: the panels of each group's (kernel_h kernel_w group_in, group_out), group after group.
+// Depthwise: (kernel_h kernel_w, channels).
+std::unique_ptr<Packed> NativeBackend::do_pack_conv2d(const Tensor& w,
+                                                      const Conv2dSpec& spec) const {
+  const std::ptrdiff_t out = w.shape()[0], group_in = w.shape()[1];
+  const std::ptrdiff_t positions = w.shape()[2] * w.shape()[3];
+  if (group_in == 1 && spec.groups == out) {
+    return std::make_unique<FloatPacked>(positions_outside(w.to_floats(), 1, out, positions));
+  }
+  if (positions * group_in > std::numeric_limits<int>::max()) {
+    throw Error(Error::Kind::argument,
+                "pack_conv2d: weight: wanted at most 2147483647 products "
+                "for one output, found " +
+                    std::to_string(positions * group_in) + ".");
+  }
+  const int k = static_cast<int>(positions * group_in),
+            group_out = static_cast<int>(out) / spec.groups;
+  const FloatBuffer rows = positions_outside(w.to_floats(), out, group_in, positions);
+  const std::ptrdiff_t size = kernels_.packed_size(group_out, k);
+  FloatBuffer packed(static_cast<std::size_t>(size) * static_cast<std::size_t>(spec.groups));
+  for (int g = 0; g < spec.groups; ++g) {
+    kernels_.pack_nk(rows.data() + static_cast<std::ptrdiff_t>(g) * group_out * k, k, group_out, k,
+                     packed.data() + g * size);
+  }
+  return std::make_unique<FloatPacked>(std::move(packed));
+}
+
+void NativeBackend::do_conv2d(CMapF x, const Packed& w, const Epilogue& epilogue, MapF y,
+                              Context& ctx) const {
+  if (is_depthwise(w)) return depthwise(x, w, epilogue, y, ctx);
+  if (is_pointwise(w) && w.conv.groups == 1) {
+    return product(x.data, x.ld, x.rows(), float_values(w), w.in, w.out, epilogue, y, ctx);
+  }
+  dense(x, w, epilogue, y, ctx);
+}
+
+void NativeBackend::dense(CMapF x, const Packed& w, const Epilogue& epilogue, MapF y,
+                          Context& ctx) const {
+  const int groups = w.conv.groups, group_in = w.in / groups, group_out = w.out / groups;
+  const int k = w.kernel_h * w.kernel_w * group_in;
+  const std::ptrdiff_t rows = y.rows();
+  const std::ptrdiff_t blocks = ceil_div(rows, kGatheredRows);
+  const Workspace::Scope scope(ctx.workspace());
+  if (groups == 1 && ctx.threads() > 1 && blocks < 2 * ctx.threads()) {
+    // Few rows: gather them all, so that the product can be cut in columns too.
+    float* const gathered = ctx.workspace().floats(static_cast<std::size_t>(rows * k));
+    ctx.pool().parallel_for(rows, [&](std::ptrdiff_t row, int) {
+      gather_rows(x, w, y, row, 1, 0, group_in, gathered + row * k);
+    });
+    return product(gathered, k, rows, float_values(w), k, w.out, epilogue, y, ctx);
+  }
+  const kernels::Epilogue e = kernel_epilogue(epilogue);
+  const std::ptrdiff_t group_size = kernels_.packed_size(group_out, k);
+  const SlotScratch gathered(ctx, std::min(rows, kGatheredRows) * k);
+  ctx.pool().parallel_for(blocks * groups, [&](std::ptrdiff_t i, int slot) {
+    const int group = static_cast<int>(i % groups);
+    const std::ptrdiff_t row = i / groups * kGatheredRows;
+    const std::ptrdiff_t count = std::min(kGatheredRows, rows - row);
+    const std::ptrdiff_t column = static_cast<std::ptrdiff_t>(group) * group_out;
+    gather_rows(x, w, y, row, count, group * group_in, group_in, gathered[slot]);
+    kernels_.gemm(gathered[slot], k, float_values(w) + group * group_size, y.row(row) + column,
+                  y.ld, count, group_out, k, kernels::block_of(e, row, column));
+  });
+}
+
+void NativeBackend::depthwise(CMapF x, const Packed& w, const Epilogue& epilogue, MapF y,
+                              Context& ctx) const {
+  // Tasks are lines and channels of an image: small maps have few lines but many channels.
+  constexpr int kLeastLines = 7;
+  constexpr std::ptrdiff_t kLeastChannels = 32;
+  const std::ptrdiff_t wanted = ctx.threads() == 1 ? 1 : ceil_div(4 * ctx.threads(), x.n);
+  const std::ptrdiff_t line_parts =
+      std::clamp<std::ptrdiff_t>(wanted, 1, ceil_div(y.h, kLeastLines));
+  const std::ptrdiff_t most_channel_parts = ceil_div(y.c, kLeastChannels);
+  const std::ptrdiff_t channels = round_up(
+      ceil_div(y.c,
+               std::clamp<std::ptrdiff_t>(ceil_div(wanted, line_parts), 1, most_channel_parts)),
+      kLeastChannels);
+  const std::ptrdiff_t channel_parts = ceil_div(y.c, channels);
+
+  const Conv2dSpec& s = w.conv;
+  const kernels::Epilogue e = kernel_epilogue(epilogue);
+  const std::ptrdiff_t parts = line_parts * channel_parts;
+  ctx.pool().parallel_for(x.n * parts, [&](std::ptrdiff_t i, int) {
+    const int n = static_cast<int>(i / parts);
+    const std::ptrdiff_t line_part = i % parts / channel_parts;
+    const std::ptrdiff_t c = i % channel_parts * channels;
+    const kernels::Window2d window{
+        x.h,         x.w,        static_cast<int>(std::min(channels, y.c - c)),
+        y.h,         y.w,        w.kernel_h,
+        w.kernel_w,  s.stride_h, s.stride_w,
+        s.pad_h,     s.pad_w,    s.dilation_h,
+        s.dilation_w};
+    kernels_.dwconv(x.pixel(n, 0, 0) + c, x.ld, float_values(w) + c, y.c, y.pixel(n, 0, 0) + c,
+                    y.ld, window, static_cast<int>(line_part * y.h / line_parts),
+                    static_cast<int>((line_part + 1) * y.h / line_parts),
+                    kernels::block_of(e, static_cast<std::ptrdiff_t>(n) * y.h * y.w, c));
+  });
+}
+
+}  // namespace fovea

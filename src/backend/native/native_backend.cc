@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Linear layers and MLPs.
+#include "src/backend/native/native_backend.h"
+
+#include "src/backend/backends.h"
+#include "src/backend/float_packed.h"
+#include "src/backend/parallel.h"
+
+namespace fovea {
+namespace {
+
+// Rows of a tile: whole register tiles of every instruction set (4, 6 and 8 rows), and a block of A
+// that fits L2 for up to a thousand channels.
+constexpr std::ptrdiff_t kTileRows = 96;
+// Rows that pass through a whole MLP together; their hidden layer stays in L2.
+constexpr std::ptrdiff_t kMlpRows = 72;
+
+// How a product of rows x columns is cut into tasks.
+struct Tiles {
+  std::ptrdiff_t rows;
+  std::ptrdiff_t columns;  // a multiple of the panel width
+};
+
+// Tall tiles re-use a panel of B; but every thread wants a few.
+Tiles choose_tiles(const kernels::KernelTable& k, std::ptrdiff_t rows, std::ptrdiff_t columns,
+                   int threads) {
+  const std::ptrdiff_t panels = ceil_div(columns, k.gemm_cols);
+  if (threads == 1) return {kTileRows, panels * k.gemm_cols};
+  const std::ptrdiff_t wanted = 4 * static_cast<std::ptrdiff_t>(threads);
+  std::ptrdiff_t height = kTileRows;
+  while (height > 2 * k.gemm_rows && ceil_div(rows, height) * panels < wanted) {
+    height = round_up(height / 2, k.gemm_rows);
+  }
+  const std::ptrdiff_t down = ceil_div(rows, height);
+  const std::ptrdiff_t across = std::clamp<std::ptrdiff_t>(ceil_div(wanted, down), 1, panels);
+  return {height, ceil_div(panels, across) * k.gemm_cols};
+}
+
+constexpr bool same(kernels::Act a, Activation::Kind b) {
+  return static_cast<int>(a) == static_cast<int>(b);
+}
+static_assert(same(kernels::Act::none, Activation::Kind::none) &&
+              same(kernels::Act::relu, Activation::Kind::relu) &&
+              same(kernels::Act::gelu, Activation::Kind::gelu) &&
+              same(kernels::Act::gelu_tanh, Activation::Kind::gelu_tanh) &&
+              same(kernels::Act::quick_gelu, Activation::Kind::quick_gelu) &&
+              same(kernels::Act::silu, Activation::Kind::silu) &&
+              same(kernels::Act::star_relu, Activation::Kind::star_relu) &&
+              same(kernels::Act::sigmoid, Activation::Kind::sigmoid) &&
+              same(kernels::Act::tanh, Activation::Kind::tanh));
+
+}  // namespace
+
+std::shared_ptr<const Backend> make_native_backend(kernels::Isa isa) {
+  return std::make_shared<NativeBackend>(isa);
+}
+
+kernels::Epilogue kernel_epilogue(const Epilogue& epilogue) {
+  kernels::Epilogue e;
+  e.bias = epilogue.bias;
+  e.scale = epilogue.scale;
+  e.residual = epilogue.residual.data;
+  e.ldr = epilogue.residual.ld;
+  e.residual_scale = epilogue.residual_scale;
+  e.act = static_cast<kernels::Act>(epilogue.act.kind);
+  e.act_scale = epilogue.act.scale;
+  e.act_bias = epilogue.act.bias;
+  return e;
+}
+
+std::unique_ptr<Packed> NativeBackend::do_pack_linear(const Tensor& w) const {
+  const int out = static_cast<int>(w.shape()[0]), in = static_cast<int>(w.shape()[1]);
+  FloatBuffer packed(static_cast<std::size_t>(kernels_.packed_size(out, in)));
+  kernels_.pack_nk(w.to_floats().data(), in, out, in, packed.data());
+  return std::make_unique<FloatPacked>(std::move(packed));
+}
+
+void NativeBackend::product(const float* x, std::ptrdiff_t ldx, std::ptrdiff_t rows, const float* b,
+                            int k, int n, const Epilogue& epilogue, const MapF& y,
+                            const Context& ctx) const {
+  const kernels::Epilogue e = kernel_epilogue(epilogue);
+  const Tiles tiles = choose_tiles(kernels_, rows, n, ctx.threads());
+  const std::ptrdiff_t across = ceil_div(n, tiles.columns);
+  ctx.pool().parallel_for(ceil_div(rows, tiles.rows) * across, [&](std::ptrdiff_t i, int) {
+    const std::ptrdiff_t row = i / across * tiles.rows;
+    const std::ptrdiff_t column = i % across * tiles.columns;
+    kernels_.gemm(x + row * ldx, ldx, b + column * k, y.row(row) + column, y.ld,
+                  std::min(tiles.rows, rows - row),
+                  static_cast<int>(std::min(tiles.columns, n - column)), k,
+                  kernels::block_of(e, row, column));
+  });
+}
+
+void NativeBackend::do_linear(CMapF x, const Packed& w, const Epilogue& epilogue, MapF y,
+                              Context& ctx) const {
+  product(x.data, x.ld, x.rows(), float_values(w), w.in, w.out, epilogue, y, ctx);
+}
+
+void NativeBackend::do_mlp(CMapF x, const Packed& fc1, const Epilogue& epilogue1, const Packed& fc2,
+                           const Epilogue& epilogue2, MapF y, Context& ctx) const {
+  const std::ptrdiff_t rows = x.rows();
+  const std::ptrdiff_t blocks = ceil_div(rows, kMlpRows);
+  // Too few blocks for the threads: then each layer's product is cut in columns as well.
+  if (ctx.threads() > 1 && blocks < 2 * ctx.threads()) {
+    return Backend::do_mlp(x, fc1, epilogue1, fc2, epilogue2, y, ctx);
+  }
+  const kernels::Epilogue e1 = kernel_epilogue(epilogue1), e2 = kernel_epilogue(epilogue2);
+  const Workspace::Scope scope(ctx.workspace());
+  const SlotScratch hidden(ctx, std::min(rows, kMlpRows) * fc1.out);
+  ctx.pool().parallel_for(blocks, [&](std::ptrdiff_t i, int slot) {
+    const std::ptrdiff_t row = i * kMlpRows;
+    const std::ptrdiff_t count = std::min(kMlpRows, rows - row);
+    kernels_.gemm(x.row(row), x.ld, float_values(fc1), hidden[slot], fc1.out, count, fc1.out,
+                  fc1.in, e1);
+    kernels_.gemm(hidden[slot], fc1.out, float_values(fc2), y.row(row), y.ld, count, fc2.out,
+                  fc2.in, kernels::block_of(e2, row, 0));
+  });
+}
+
+}  // namespace fovea

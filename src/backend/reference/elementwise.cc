@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// Operators on single elements.
+#include "src/backend/reference/reference_backend.h"
+
+namespace fovea {
+
+void ReferenceBackend::do_apply(CMapF x, const Epilogue& epilogue, MapF y, Context&) const {
+  for (std::ptrdiff_t r = 0; r < x.rows(); ++r) {
+    for (int c = 0; c < x.c; ++c) y.row(r)[c] = finished(x.row(r)[c], epilogue, r, c);
+  }
+}
+
+void ReferenceBackend::do_multiply(CMapF a, CMapF b, MapF y, Context&) const {
+  for (std::ptrdiff_t r = 0; r < a.rows(); ++r) {
+    for (int c = 0; c < a.c; ++c) y.row(r)[c] = a.row(r)[c] * b.row(r)[c];
+  }
+}
+
+}  // namespace fovea

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/io/safetensors.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "fovea/core/error.h"
+#include "src/io/json.h"
+#include "src/io/mapped_file.h"
+#include "src/io/safetensors_header.h"
+
+namespace fovea {
+namespace {
+
+constexpr std::uint64_t kMaxHeader = 100'000'000;
+constexpr std::size_t kLengthBytes = 8;
+
+[[noreturn]] void fail(const std::string& file, const std::string& what) {
+  throw Error(Error::Kind::file, file + ": " + what);
+}
+
+// People hand over what they have; what it is says more than a wrong length would.
+void refuse_other_formats(std::string_view content, const std::string& file) {
+  if (content.starts_with("PK\x03\x04") || content.starts_with("\x80\x02")) {
+    fail(file, "this is a PyTorch (pickle) checkpoint; convert it to safetensors");
+  }
+  if (content.starts_with("version https://git-lfs")) {
+    fail(file, "this is a Git LFS pointer and not the checkpoint itself; run git lfs pull");
+  }
+}
+
+// The header's text: behind its length, 8 bytes, little endian.
+std::string_view header_of(std::string_view content, const std::string& file) {
+  if (content.size() < kLengthBytes) {
+    fail(file, "not a safetensors file: wanted at least 8 bytes, found " +
+                   std::to_string(content.size()));
+  }
+  std::uint64_t length = 0;
+  for (std::size_t i = kLengthBytes; i-- > 0;) {
+    length = length << 8 | static_cast<unsigned char>(content[i]);
+  }
+  if (length == 0) fail(file, "not a safetensors file: the header is empty");
+  if (length > kMaxHeader) {
+    fail(file, "not a safetensors file: a header of " + std::to_string(length) +
+                   " bytes is announced, more than " + std::to_string(kMaxHeader));
+  }
+  if (length > content.size() - kLengthBytes) {
+    fail(file, "truncated: a header of " + std::to_string(length) + " bytes is announced, but " +
+                   std::to_string(content.size() - kLengthBytes) + " follow");
+  }
+  return content.substr(kLengthBytes, static_cast<std::size_t>(length));
+}
+
+// Bytes that the shape asks for must be the bytes that the offsets give.
+void check_size(const std::string& name, const SafetensorsEntry& entry, const std::string& file) {
+  const std::string tensor = "tensor " + in_quotes(name) + ": ";
+  if (entry.end < entry.begin) {
+    fail(file, tensor + "data_offsets are reversed: " + std::to_string(entry.begin) + ", " +
+                   std::to_string(entry.end));
+  }
+  const auto count = checked_numel(entry.shape);
+  std::uint64_t bytes = 0;
+  if (!count ||
+      __builtin_mul_overflow(static_cast<std::uint64_t>(*count), size_of(entry.dtype), &bytes)) {
+    fail(file, tensor + "shape " + to_string(entry.shape) + " is too large");
+  }
+  if (bytes != entry.end - entry.begin) {
+    fail(file, tensor + "shape " + to_string(entry.shape) + " of " +
+                   std::string(to_string(entry.dtype)) + " wants " + std::to_string(bytes) +
+                   " bytes, data_offsets give " + std::to_string(entry.end - entry.begin));
+  }
+}
+
+// Together the tensors must cover the data from its first to its last byte, once.
+void check_layout(const SafetensorsEntries& entries, std::uint64_t data_size,
+                  const std::string& file) {
+  std::vector<const SafetensorsEntries::value_type*> order;
+  order.reserve(entries.size());
+  for (const auto& item : entries) {
+    check_size(item.first, item.second, file);
+    order.push_back(&item);
+  }
+  std::sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
+    return std::pair(a->second.begin, a->second.end) < std::pair(b->second.begin, b->second.end);
+  });
+  std::uint64_t covered = 0;
+  for (const auto* item : order) {
+    const auto& [name, entry] = *item;
+    const std::string tensor = "tensor " + in_quotes(name);
+    if (entry.end > data_size) {
+      fail(file, "truncated: " + tensor + " ends at byte " + std::to_string(entry.end) +
+                     " of the data, which have " + std::to_string(data_size));
+    }
+    if (entry.begin < covered) {
+      fail(file, tensor + " overlaps another one at byte " + std::to_string(entry.begin));
+    }
+    if (entry.begin > covered) {
+      fail(file, std::to_string(entry.begin - covered) + " bytes before " + tensor +
+                     " belong to no tensor");
+    }
+    covered = entry.end;
+  }
+  if (covered != data_size) {
+    fail(file, std::to_string(data_size - covered) + " bytes after the last tensor");
+  }
+}
+
+class SafetensorsSource final : public ParamSource {
+ public:
+  explicit SafetensorsSource(const std::filesystem::path& path)
+      : path_(path.string()), file_(std::make_shared<const MappedFile>(path)) {
+    const std::string_view content = file_->text();
+    refuse_other_formats(content, path_);
+    const std::string_view header = header_of(content, path_);
+    entries_ = parse_safetensors_header(header, path_);
+    data_ = file_->bytes().subspan(kLengthBytes + header.size());
+    check_layout(entries_, data_.size(), path_);
+  }
+
+  const Shape* find(std::string_view name) const override {
+    const auto found = entries_.find(name);
+    return found == entries_.end() ? nullptr : &found->second.shape;
+  }
+
+  Tensor load(std::string_view name) const override {
+    const auto found = entries_.find(name);
+    if (found == entries_.end()) {
+      throw Error(Error::Kind::argument, path_ + ": there is no tensor " + in_quotes(name));
+    }
+    const SafetensorsEntry& entry = found->second;
+    return {entry.shape, entry.dtype, file_, data_.data() + entry.begin};
+  }
+
+  std::vector<std::string> names() const override {
+    std::vector<std::string> names;
+    names.reserve(entries_.size());
+    for (const auto& [name, entry] : entries_) names.push_back(name);
+    return names;
+  }
+
+  std::string description() const override { return path_; }
+
+ private:
+  std::string path_;
+  std::shared_ptr<const MappedFile> file_;
+  SafetensorsEntries entries_;
+  std::span<const std::byte> data_;
+};
+
+}  // namespace
+
+std::unique_ptr<ParamSource> open_safetensors(const std::filesystem::path& path) {
+  return std::make_unique<SafetensorsSource>(path);
+}
+
+}  // namespace fovea

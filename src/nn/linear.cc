@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fovea/nn/linear.h"
+
+#include <utility>
+
+namespace fovea::nn {
+namespace {
+
+Shape weight_shape(int in, int out, LinearForm form) {
+  return form == LinearForm::conv1x1 ? Shape{out, in, 1, 1} : Shape{out, in};
+}
+
+}  // namespace
+
+Linear::Linear(const Params& p, int in, int out, bool bias, LinearForm form)
+    : Linear(p, p.get("weight", weight_shape(in, out, form)),
+             bias ? p.floats("bias", {out}) : FloatBuffer()) {}
+
+Linear::Linear(const Params& p, const Tensor& weight, FloatBuffer bias)
+    : backend_(&p.backend()), weight_(backend_->pack_linear(weight)), bias_(std::move(bias)) {
+  p.log().packed_bytes += weight_->bytes();
+}
+
+}  // namespace fovea::nn

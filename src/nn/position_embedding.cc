@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fovea/nn/position_embedding.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <vector>
+
+namespace fovea::nn {
+namespace {
+
+// Keys' cubic convolution kernel with a = -0.5, what torch takes when it antialiases (its plain
+// bicubic has a = -0.75).
+double cubic(double x) {
+  constexpr double kA = -0.5;
+  x = std::abs(x);
+  if (x < 1.0) return ((kA + 2.0) * x - (kA + 3.0)) * x * x + 1.0;
+  if (x < 2.0) return ((x - 5.0) * x + 8.0) * x * kA - 4.0 * kA;
+  return 0.0;
+}
+
+// The inputs that one output is a sum of.
+struct Taps {
+  int first = 0;
+  std::vector<double> weights;
+};
+
+// Of every output along one axis. When the axis shrinks, the kernel widens by the same ratio.
+std::vector<Taps> make_taps(int in, int out) {
+  const double ratio = static_cast<double>(in) / out;
+  const double stretch = std::max(ratio, 1.0);
+  const double support = 2.0 * stretch;
+  std::vector<Taps> taps(static_cast<std::size_t>(out));
+  for (int i = 0; i < out; ++i) {
+    Taps& t = taps[static_cast<std::size_t>(i)];
+    const double center = ratio * (i + 0.5);
+    t.first = std::max(static_cast<int>(center - support + 0.5), 0);
+    const int last = std::min(static_cast<int>(center + support + 0.5), in);
+    double sum = 0.0;
+    for (int j = t.first; j < last; ++j) {
+      t.weights.push_back(cubic((j - center + 0.5) / stretch));
+      sum += t.weights.back();
+    }
+    for (double& w : t.weights) w /= sum;
+  }
+  return taps;
+}
+
+// A sum of n terms 1 + q + q^2 + ...
+double geometric_sum(double q, int n) { return (1.0 - std::pow(q, n)) / (1.0 - q); }
+
+// The offsets -(window - 1) .. window - 1 of the trained window, spread so that the outermost comes
+// to lie at new_window - 1. The ratio is found by bisection between 1.01 and 1.5.
+std::vector<double> spread_offsets(int window, int new_window) {
+  double left = 1.01, right = 1.5, q = left;
+  while (right - left > 1e-6) {
+    q = (left + right) / 2.0;
+    (geometric_sum(q, window - 1) > new_window - 1 ? right : left) = q;
+  }
+  std::vector<double> offsets(static_cast<std::size_t>(2 * window - 1));
+  double offset = 0.0;
+  for (int i = 0; i < window - 1; ++i) {
+    offset += std::pow(q, i);
+    offsets[static_cast<std::size_t>(window + i)] = offset;
+    offsets[static_cast<std::size_t>(window - 2 - i)] = -offset;
+  }
+  return offsets;
+}
+
+// Linear interpolation at -(new_window - 1) .. new_window - 1 of values known at `offsets`.
+std::vector<Taps> linear_taps(const std::vector<double>& offsets, int new_window) {
+  std::vector<Taps> taps;
+  for (int i = 1 - new_window; i < new_window; ++i) {
+    const double x = std::clamp(static_cast<double>(i), offsets.front(), offsets.back());
+    const auto right = std::lower_bound(offsets.begin() + 1, offsets.end() - 1, x);
+    const double t = offsets.size() < 2 ? 0.0 : (x - right[-1]) / (right[0] - right[-1]);
+    taps.push_back({static_cast<int>(right - offsets.begin()) - 1, {1.0 - t, t}});
+  }
+  return taps;
+}
+
+FloatBuffer rounded(const std::vector<double>& values) {
+  FloatBuffer y(values.size());
+  std::transform(values.begin(), values.end(), y.begin(),
+                 [](double v) { return static_cast<float>(v); });
+  return y;
+}
+
+// The middle axis of (outer, in, inner) to (outer, taps.size(), inner).
+template <class T>
+std::vector<double> resize_axis(const T* x, std::size_t outer, std::size_t in, std::size_t inner,
+                                const std::vector<Taps>& taps) {
+  std::vector<double> y(outer * taps.size() * inner);
+  for (std::size_t o = 0; o < outer; ++o) {
+    for (std::size_t i = 0; i < taps.size(); ++i) {
+      double* row = y.data() + (o * taps.size() + i) * inner;
+      for (std::size_t j = 0; j < taps[i].weights.size(); ++j) {
+        const T* source = x + (o * in + static_cast<std::size_t>(taps[i].first) + j) * inner;
+        for (std::size_t k = 0; k < inner; ++k) row[k] += taps[i].weights[j] * source[k];
+      }
+    }
+  }
+  return y;
+}
+
+}  // namespace
+
+FloatBuffer resize_grid(const float* grid, int h, int w, int c, int new_h, int new_w) {
+  const auto size = [](int n) { return static_cast<std::size_t>(n); };
+  const std::vector<double> wide =
+      resize_axis(grid, size(h), size(w), size(c), make_taps(w, new_w));
+  return rounded(resize_axis(wide.data(), 1, size(h), size(new_w) * size(c), make_taps(h, new_h)));
+}
+
+FloatBuffer resize_bias_table(const float* table, int window, int heads, int new_h, int new_w) {
+  const std::size_t side = static_cast<std::size_t>(2 * window - 1);
+  const std::vector<Taps> across = linear_taps(spread_offsets(window, new_w), new_w);
+  const std::vector<Taps> down = linear_taps(spread_offsets(window, new_h), new_h);
+  const std::size_t c = static_cast<std::size_t>(heads);
+  const std::vector<double> wide = resize_axis(table, side, side, c, across);
+  return rounded(resize_axis(wide.data(), 1, side, across.size() * c, down));
+}
+
+}  // namespace fovea::nn

@@ -1,0 +1,3 @@
+fovea_test(backend_operators_test backend/operators_test.cc)
+fovea_test(backend_door_test backend/door_test.cc)
+fovea_test(backend_reference_test backend/reference_test.cc)

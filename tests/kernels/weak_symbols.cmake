@@ -1,0 +1,22 @@
+# Fails when an object file of an instruction set defines a weak symbol that other objects could share: the linker
+# may keep that copy, and a processor without the instructions would then run it.
+# cmake -DNM=... -DOBJECTS=a.o,b.o -P weak_symbols.cmake
+string(REPLACE "," ";" objects "${OBJECTS}")
+set(checked 0)
+foreach(object ${objects})
+  if(NOT object MATCHES "(generic|avx2|avx512)\\.cc")
+    continue()
+  endif()
+  math(EXPR checked "${checked} + 1")
+  execute_process(COMMAND ${NM} -C --defined-only ${object} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
+  string(REPLACE ";" "," symbols "${symbols}")
+  string(REPLACE "\n" ";" lines "${symbols}")
+  foreach(line ${lines})
+    if(line MATCHES "^[0-9a-f]+ [WVuw] (.*)$" AND NOT line MATCHES "fovea::(generic|avx2|avx512)::")
+      message(SEND_ERROR "${object}: weak symbol ${CMAKE_MATCH_1}")
+    endif()
+  endforeach()
+endforeach()
+if(checked LESS 6)
+  message(SEND_ERROR "only ${checked} object files of instruction sets among: ${OBJECTS}")
+endif()
