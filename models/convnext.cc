@@ -374,7 +374,7 @@ constexpr List<int> kDims40 = {40, 80, 160, 320}, kDims48 = {48, 96, 192, 384},
                     kDims192 = {192, 384, 768, 1536};
 constexpr bool kConvMlp = true;
 
-// timm's small networks; V2; and those of timm's tests.
+// timm's small networks, and V2.
 constexpr ConvNeXtConfig small(const List<int>& depths, const List<int>& dims,
                                StemType stem = StemType::patch) {
   return {.depths = depths, .dims = dims, .stem_type = stem, .conv_mlp = true};
@@ -382,11 +382,6 @@ constexpr ConvNeXtConfig small(const List<int>& depths, const List<int>& dims,
 constexpr ConvNeXtConfig v2(const List<int>& depths, const List<int>& dims, bool conv_mlp = false) {
   return {
       .depths = depths, .dims = dims, .layer_scale = false, .conv_mlp = conv_mlp, .use_grn = true};
-}
-constexpr ConvNeXtConfig test(const List<int>& depths, const List<int>& dims, Activation act,
-                              const List<int>& kernel_sizes = {7}) {
-  return {
-      .depths = depths, .dims = dims, .kernel_sizes = kernel_sizes, .norm_eps = 1e-5f, .act = act};
 }
 
 constexpr PreprocessConfig kCrop95 = {.crop_pct = 0.95};
@@ -399,11 +394,6 @@ constexpr PreprocessConfig clip(int size) {
           .mean = {0.48145466f, 0.4578275f, 0.40821073f},
           .std = {0.26862954f, 0.26130258f, 0.27577711f}};
 }
-constexpr PreprocessConfig kTest = {.height = 160,
-                                    .width = 160,
-                                    .crop_pct = 0.95,
-                                    .mean = {0.5f, 0.5f, 0.5f},
-                                    .std = {0.5f, 0.5f, 0.5f}};
 
 constexpr Variant kVariants[] = {
     {"convnext_atto", small(kDepths6, kDims40)},
@@ -435,10 +425,6 @@ constexpr Variant kVariants[] = {
     {"convnextv2_base", v2(kDepths27, kDims128)},
     {"convnextv2_large", v2(kDepths27, kDims192)},
     {"convnextv2_huge", v2(kDepths27, {352, 704, 1408, 2816}), kSquash384},
-    {"test_convnext", test({1, 2, 4, 2}, {24, 32, 48, 64}, Activation::Kind::gelu_tanh), kTest},
-    {"test_convnext2", test({1, 1, 1, 1}, {32, 64, 96, 128}, Activation::Kind::gelu_tanh), kTest},
-    {"test_convnext3", test({1, 1, 1, 1}, {32, 64, 96, 128}, Activation::Kind::silu, {7, 5, 5, 3}),
-     kTest},
 };
 constexpr auto kModels = model_table(kVariants);
 

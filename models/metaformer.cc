@@ -41,7 +41,7 @@ struct MetaFormerConfig {
   bool mlp_bias = false;
   List<bool> layer_scale = {false};  // where layer_scale_init_values has a number
   List<bool> res_scale = {false, false, true, true};
-  bool downsample_norm = true;
+  std::optional<nn::NormSpec> downsample_norm = kLayerNormNoBias;
   bool use_mlp_head = true;
   int pool_size = 3;
   int head_dim = 32;
@@ -59,12 +59,12 @@ TokenMixer token_mixer(const std::string& name) {
   wrong_argument("token_mixers", "Pooling, SepConv or Attention", name);
 }
 
-nn::NormSpec norm_spec(const std::string& name) {
+nn::NormSpec norm_spec(std::string_view argument, const std::string& name) {
   if (name == "LayerNorm2d" || name == "LayerNorm") return {};
   if (name == "LayerNorm2dNoBias" || name == "LayerNormNoBias") return kLayerNormNoBias;
   if (name == "GroupNorm1") return kGroupNorm;
   if (name == "GroupNorm1NoBias") return kGroupNormNoBias;
-  wrong_argument("norm_layers",
+  wrong_argument(argument,
                  "LayerNorm2d, LayerNorm2dNoBias, LayerNorm, LayerNormNoBias, GroupNorm1 or "
                  "GroupNorm1NoBias",
                  name);
@@ -103,7 +103,8 @@ MetaFormerConfig configured(MetaFormerConfig c, const ModelArgs& args) {
   const int stages = c.dims.size();
   read_mixers(args, c);
   require_per_stage("token_mixers", c.token_mixers, stages);
-  read_classes(args, "norm_layers", c.norms, norm_spec);
+  read_classes(args, "norm_layers", c.norms,
+               [](const std::string& name) { return norm_spec("norm_layers", name); });
   require_per_stage("norm_layers", c.norms, stages);
   if (std::string name; args.has("mlp_act")) {
     args.read("mlp_act", name);
@@ -115,6 +116,11 @@ MetaFormerConfig configured(MetaFormerConfig c, const ModelArgs& args) {
   require_per_stage("layer_scale_init_values", c.layer_scale, stages);
   args.read_presence("res_scale_init_values", c.res_scale);
   require_per_stage("res_scale_init_values", c.res_scale, stages);
+  if (args.is_null("downsample_norm")) c.downsample_norm.reset();
+  if (std::string name; args.has("downsample_norm")) {
+    args.read("downsample_norm", name);
+    c.downsample_norm = norm_spec("downsample_norm", name);
+  }
   args.read("use_mlp_head", c.use_mlp_head);
   args.read("in_chans", c.in_chans, 1);
   args.read("num_classes", c.num_classes, 0, 1 << 20);
@@ -203,7 +209,7 @@ struct Stage {
     const int dim = c.dims[index];
     if (in != dim) {
       const Params down = p / "downsample";
-      if (c.downsample_norm) norm.emplace(down / "norm", in, kLayerNormNoBias);
+      if (c.downsample_norm) norm.emplace(down / "norm", in, *c.downsample_norm);
       conv.emplace(down / "conv", in, dim, 3, Conv2dSpec::square(2, 1));
     }
     for (int i = 0; i < c.depths[index]; ++i) {
@@ -267,7 +273,7 @@ class MetaFormer final : public Backbone {
       : stem_path_((p / "stem").path()),
         stem_(p / "stem" / "conv", c.in_chans, c.dims[0], 7, Conv2dSpec::square(4, 2)),
         input_size_(input_size) {
-    if (c.downsample_norm) stem_norm_.emplace(p / "stem" / "norm", c.dims[0], kLayerNormNoBias);
+    if (c.downsample_norm) stem_norm_.emplace(p / "stem" / "norm", c.dims[0], *c.downsample_norm);
     int width = c.dims[0], stride = 4;
     for (int i = 0; i < c.dims.size(); ++i) {
       const Params stage = p / "stages" / i;
@@ -351,7 +357,7 @@ constexpr MetaFormerConfig pool_v1(const List<int>& depths, const List<int>& dim
           .mlp_bias = true,
           .layer_scale = {true},
           .res_scale = {false},
-          .downsample_norm = false,
+          .downsample_norm = {},
           .use_mlp_head = false};
 }
 constexpr MetaFormerConfig pool_v2(const List<int>& depths, const List<int>& dims) {

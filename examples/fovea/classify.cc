@@ -29,9 +29,8 @@ struct Classified {
 Json to_json(const Classified& result) {
   Json labels = Json::array();
   for (const Prediction& p : result.top) {
-    labels.push_back({{"label", p.label},
-                      {"index", p.index},
-                      {"probability", static_cast<double>(p.probability)}});
+    labels.push_back(
+        {{"label", p.label}, {"index", p.index}, {"probability", shortest(p.probability)}});
   }
   return {{"file", result.picture->file},
           {"labels", std::move(labels)},

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common.h"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <iostream>
 
@@ -185,6 +187,14 @@ OutputFormat output_format(const fs::path& path) {
 }
 
 void report(std::string_view message) { std::cerr << "fovea: " << message << std::endl; }
+
+double shortest(float value) {
+  std::array<char, 32> text;
+  const char* end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+  double result = value;  // stays for what is no number
+  std::from_chars(text.data(), end, result);
+  return result;
+}
 
 void print(const Json& json, int indent) {
   // File names may be any bytes; what is not UTF-8 is replaced, so that the output is JSON anyway.

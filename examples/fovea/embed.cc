@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <iostream>
 #include <memory>
+#include <span>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "commands.h"
@@ -68,7 +70,9 @@ void embed_batch(const EmbedOptions& options, const Model& model, const PictureB
       found.rows.insert(found.rows.end(), row.begin(), row.end());
       found.report.push_back({{"file", picture.file}, {"row", found.count}});
     } else if (options.model.json) {
-      found.report.push_back({{"file", picture.file}, {"embedding", row}});
+      Json embedding = Json::array();
+      for (const float v : row) embedding.push_back(shortest(v));
+      found.report.push_back({{"file", picture.file}, {"embedding", std::move(embedding)}});
     } else {
       print_text(picture.file, row);
     }

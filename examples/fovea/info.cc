@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <array>
 #include <iomanip>
 #include <iostream>
 #include <memory>
@@ -46,6 +47,10 @@ Cost measure(const Model& model, int batch) {
   return cost;
 }
 
+Json to_json(const std::array<float, 3>& v) {
+  return Json::array({shortest(v[0]), shortest(v[1]), shortest(v[2])});
+}
+
 Json to_json(const Model& model, const Cost& cost, int batch) {
   const Backbone& net = model.backbone();
   const PreprocessConfig& config = model.preprocess_config();
@@ -78,8 +83,8 @@ Json to_json(const Model& model, const Cost& cost, int batch) {
             {"interpolation", name(config.interpolation)},
             {"crop_pct", config.crop_pct},
             {"crop_mode", name(config.crop_mode)},
-            {"mean", config.mean},
-            {"std", config.std}}}};
+            {"mean", to_json(config.mean)},
+            {"std", to_json(config.std)}}}};
 }
 
 std::string mib(std::size_t bytes) {

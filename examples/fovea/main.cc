@@ -50,6 +50,14 @@ std::string version() {
          "; chosen: " + std::string(make_backend("native")->isa());
 }
 
+std::string names_of(const std::vector<Command>& commands) {
+  std::string text;
+  for (const Command& command : commands) {
+    text += (text.empty() ? "" : ", ") + command.app->get_name();
+  }
+  return text;
+}
+
 int code_of(const Error& error) {
   switch (error.kind()) {
     case Error::Kind::argument:
@@ -74,6 +82,11 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
     const auto given = app.get_subcommands();
+    if (given.empty() && argc > 1 && argv[1][0] != '-') {
+      report("unknown sub-command \"" + std::string(argv[1]) + "\"; the known ones are " +
+             names_of(commands));
+      return kUsage;
+    }
     report(std::string(error.what()) + "\nTry: fovea " +
            (given.empty() ? "" : given.front()->get_name() + " ") + "--help");
     return kUsage;

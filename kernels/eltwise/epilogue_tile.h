@@ -88,48 +88,83 @@ FOVEA_INLINE void epilogue_rows(const float* x, std::ptrdiff_t ldx, float* y, st
   }
 }
 
-// Stores M rows of NV vectors, of which n columns exist: (NV - 1) kLanes < n <= NV kLanes.  The
-// cheap activations happen in registers.  The others go through a buffer that stays in L1:
-// expanding them M * NV times would multiply the code without gaining time.
-template <int M, int NV>
-FOVEA_INLINE void epilogue_tile(const Vec (&acc)[M][NV], float* y, std::ptrdiff_t ldy, int n,
-                                const Epilogue& e) {
-  const auto direct = [&](auto act, auto last_lanes) FOVEA_INLINE_LAMBDA {
-    unroll<M>([&](auto i) FOVEA_INLINE_LAMBDA {
-      unroll<NV>([&](auto j) FOVEA_INLINE_LAMBDA {
-        constexpr int kRow = decltype(i)::value;
-        constexpr int kVec = decltype(j)::value;
-        constexpr Act kAct = static_cast<Act>(decltype(act)::value);
-        const auto put = [&](auto lanes) FOVEA_INLINE_LAMBDA {
-          constexpr int kColumn = kVec * Vec::kLanes;
-          store(y + kRow * ldy + kColumn, lanes,
-                epilogue_vector<kAct>(acc[kRow][kVec], kRow, kColumn, lanes, e));
-        };
-        if constexpr (kVec == NV - 1) {
-          put(last_lanes);
-        } else {
-          put(AllLanes());
-        }
-      });
-    });
-  };
-  const auto any_width = [&](auto act) FOVEA_INLINE_LAMBDA {
-    if (n == NV * Vec::kLanes) {
-      direct(act, AllLanes());
-    } else {
-      direct(act, FirstLanes{n - (NV - 1) * Vec::kLanes});
-    }
-  };
-  if (e.act == Act::none) return any_width(Index<static_cast<int>(Act::none)>());
-  if (e.act == Act::relu) return any_width(Index<static_cast<int>(Act::relu)>());
-  constexpr int kWidth = NV * Vec::kLanes;
-  alignas(64) float tile[M * kWidth];
+// acc(i, j) = f(acc(i, j), index i, index j) for all vectors of a tile.
+template <int M, int NV, class F>
+FOVEA_INLINE void update_tile(Vec (&acc)[M][NV], const F& f) {
   unroll<M>([&](auto i) FOVEA_INLINE_LAMBDA {
     unroll<NV>([&](auto j) FOVEA_INLINE_LAMBDA {
-      constexpr int kRow = decltype(i)::value;
-      constexpr int kVec = decltype(j)::value;
-      store(tile + kRow * kWidth + kVec * Vec::kLanes, acc[kRow][kVec]);
+      Vec& v = acc[decltype(i)::value][decltype(j)::value];
+      v = f(v, i, j);
     });
+  });
+}
+
+// The epilogue with activation none or relu on a tile in registers, and its store.  One pass over
+// the registers for each part that is there: the branches stand outside of the unrolled code.
+// `last` are the lanes of a row's last vector.
+template <int M, int NV, class Last>
+FOVEA_INLINE void epilogue_registers(Vec (&acc)[M][NV], float* y, std::ptrdiff_t ldy, Last last,
+                                     const Epilogue& e) {
+  const auto load_part = [&](const float* p, auto j) FOVEA_INLINE_LAMBDA {
+    constexpr int kVec = decltype(j)::value;
+    if constexpr (kVec == NV - 1) {
+      return load(p + kVec * Vec::kLanes, last);
+    } else {
+      return load(p + kVec * Vec::kLanes);
+    }
+  };
+  if (e.bias != nullptr) {
+    update_tile(
+        acc, [&](Vec v, auto, auto j) FOVEA_INLINE_LAMBDA { return add(v, load_part(e.bias, j)); });
+  }
+  if (e.act == Act::relu) {
+    update_tile(acc, [&](Vec v, auto, auto) FOVEA_INLINE_LAMBDA { return max(splat(0.0f), v); });
+  }
+  if (e.scale != nullptr) {
+    update_tile(acc, [&](Vec v, auto, auto j)
+                         FOVEA_INLINE_LAMBDA { return mul(v, load_part(e.scale, j)); });
+  }
+  if (e.residual != nullptr && e.residual_scale != nullptr) {
+    update_tile(acc, [&](Vec v, auto i, auto j) FOVEA_INLINE_LAMBDA {
+      const Vec r = load_part(e.residual + decltype(i)::value * e.ldr, j);
+      return fma(r, load_part(e.residual_scale, j), v);
+    });
+  } else if (e.residual != nullptr) {
+    update_tile(acc, [&](Vec v, auto i, auto j) FOVEA_INLINE_LAMBDA {
+      return add(v, load_part(e.residual + decltype(i)::value * e.ldr, j));
+    });
+  }
+  update_tile(acc, [&](Vec v, auto i, auto j) FOVEA_INLINE_LAMBDA {
+    constexpr int kVec = decltype(j)::value;
+    float* const to = y + decltype(i)::value * ldy + kVec * Vec::kLanes;
+    if constexpr (kVec == NV - 1) {
+      store(to, last, v);
+    } else {
+      store(to, v);
+    }
+    return v;
+  });
+}
+
+// Stores the epilogue of M rows of NV vectors, of which n columns exist: (NV - 1) kLanes < n <= NV
+// kLanes.  The cheap activations happen in registers.  The others go through a buffer that stays in
+// L1: expanding them M * NV times would multiply the code without gaining time.
+template <int M, int NV>
+FOVEA_INLINE void epilogue_tile(Vec (&acc)[M][NV], float* y, std::ptrdiff_t ldy, int n,
+                                const Epilogue& e) {
+  if (e.act == Act::none || e.act == Act::relu) {
+    if (n == NV * Vec::kLanes) {
+      epilogue_registers(acc, y, ldy, AllLanes(), e);
+    } else {
+      epilogue_registers(acc, y, ldy, FirstLanes{n - (NV - 1) * Vec::kLanes}, e);
+    }
+    return;
+  }
+  constexpr int kWidth = NV * Vec::kLanes;
+  alignas(64) float tile[M * kWidth];
+  update_tile(acc, [&](Vec v, auto i, auto j) FOVEA_INLINE_LAMBDA {
+    store(tile + decltype(i)::value * kWidth + decltype(j)::value * Vec::kLanes, v);
+    return v;
   });
   epilogue_rows(tile, kWidth, y, ldy, M, n, e);
 }

@@ -111,7 +111,7 @@ FOVEA_INLINE void mix_line_3x3(const float* x, std::ptrdiff_t ldx, float* y, std
     }
     const int columns = 1 + (ox > 0 ? 1 : 0) + (ox + 1 < w ? 1 : 0);
     const Vec share = columns == 3 ? inner : splat(1.0f / static_cast<float>(columns * lines));
-    const Vec acc[1][1] = {{sub(mul(add(add(left, middle), right), share), centre)}};
+    Vec acc[1][1] = {{sub(mul(add(add(left, middle), right), share), centre)}};
     epilogue_tile<1, 1>(acc, y + ox * ldy, ldy, count_of(lanes), kernels::block_of(e, ox, 0));
     left = middle;
     middle = right;

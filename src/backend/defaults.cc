@@ -6,8 +6,8 @@
 
 namespace fovea {
 
-// Row blocks keep the hidden layer, four times as wide as the input, in the caches of the cores that
-// share a block. Their size does not depend on the threads: neither do the results then.
+// Row blocks keep the hidden layer, four times as wide as the input, in the caches of the cores
+// that share a block. Their size does not depend on the threads: neither do the results then.
 void Backend::do_mlp(CMapF x, const Packed& fc1, const Epilogue& epilogue1, const Packed& fc2,
                      const Epilogue& epilogue2, MapF y, Context& ctx) const {
   constexpr std::ptrdiff_t kBlock = 256;

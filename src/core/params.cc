@@ -2,6 +2,7 @@
 #include "fovea/core/params.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -20,13 +21,18 @@ std::string join(const std::string& path, std::string_view child) {
   return joined;
 }
 
-// Whether the shapes are equal but for sizes of one at the end.
+// Whether the shapes are equal but for sizes of one at either end.
 bool agree(const Shape& a, const Shape& b) {
-  const auto common = static_cast<std::ptrdiff_t>(std::min(a.size(), b.size()));
-  const Shape& longer = a.size() > b.size() ? a : b;
-  return std::equal(a.begin(), a.begin() + common, b.begin()) &&
-         std::all_of(longer.begin() + common, longer.end(),
-                     [](std::int64_t size) { return size == 1; });
+  const auto trimmed = [](const Shape& shape) {
+    const auto more_than_one = [](std::int64_t size) { return size != 1; };
+    const auto first = std::find_if(shape.begin(), shape.end(), more_than_one);
+    const auto last =
+        std::find_if(shape.rbegin(), std::make_reverse_iterator(first), more_than_one);
+    return std::pair(first, last.base());
+  };
+  const auto [a_first, a_last] = trimmed(a);
+  const auto [b_first, b_last] = trimmed(b);
+  return std::equal(a_first, a_last, b_first, b_last);
 }
 
 class RenamedSource final : public ParamSource {

@@ -195,6 +195,10 @@ void read_args(const Section& top, const Section& cfg, const std::string& file, 
   if (has_classes && !folder.args.has("num_classes")) {
     folder.args.set("num_classes", {std::int64_t{classes}});
   }
+  std::string pool;
+  if (cfg.read("global_pool", pool) && !folder.args.has("global_pool")) {
+    folder.args.set("global_pool", {pool});
+  }
   bool fixed = false;
   if (cfg.read("fixed_input_size", fixed) && fixed && cfg.find("input_size") != nullptr &&
       !folder.args.has("img_size")) {

@@ -104,6 +104,10 @@ const ArgValue* ModelArgs::find(std::string_view name) const {
   return &it->second;
 }
 
+bool ModelArgs::is_null(std::string_view name) const {
+  return find(name) == nullptr && values_.find(name) != values_.end();
+}
+
 void ModelArgs::read(std::string_view name, bool& field) const {
   const ArgValue* v = find(name);
   if (v == nullptr) return;

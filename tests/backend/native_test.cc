@@ -30,7 +30,7 @@ std::vector<std::string> isas() {
 }
 
 INSTANTIATE_TEST_SUITE_P(Isas, Native, testing::ValuesIn(isas()),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& instance) { return instance.param; });
 
 constexpr int kImages = 3;
 

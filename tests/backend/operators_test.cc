@@ -29,17 +29,25 @@ class Operators : public testing::TestWithParam<std::string> {
     EXPECT_TRUE(found.gaps_intact()) << what << ": wrote between the rows";
   }
 
-  std::shared_ptr<const Backend> backend_ = make_backend(GetParam());
+  static std::shared_ptr<const Backend> make_tested(const std::string& name) {
+    const std::size_t cut = name.find('_');
+    if (cut == std::string::npos) return make_backend(name);
+    return make_backend(name.substr(0, cut), {.isa = name.substr(cut + 1)});
+  }
+
+  std::shared_ptr<const Backend> backend_ = make_tested(GetParam());
   std::shared_ptr<const Backend> reference_ = make_backend("reference");
   Context context_{2};
   Context reference_context_{1};
 };
 
+// The native backend once for each instruction set: "native_avx2".
 std::vector<std::string> tested_backends() {
   std::vector<std::string> names;
   for (const std::string_view name : backend_names()) {
-    if (name != "reference") names.emplace_back(name);
+    if (name != "reference" && name != "native") names.emplace_back(name);
   }
+  for (const std::string_view isa : isa_names()) names.push_back("native_" + std::string(isa));
   return names;
 }
 
@@ -216,9 +224,12 @@ TEST_P(Operators, NormsAgreeWithAndWithoutWeights) {
         const std::vector<float> weight = random_floats(c, 1), bias = random_floats(c, 2);
         const NormParams params{parts & 1 ? weight.data() : nullptr,
                                 parts & 2 ? bias.data() : nullptr, 1e-5f};
-        const TestMap x(2, 7, 5, c, parts, 3), y(2, 7, 5, c, 3 - parts, 4);
-        compare([&](const Backend& b, MapF to, Context& ctx) { (b.*norm.run)(x, params, to, ctx); },
-                y, c, std::string(norm.name) + " of " + std::to_string(c) + " channels");
+        for (const int gap : {0, 3}) {
+          const TestMap x(2, 7, 5, c, gap, 3), y(2, 7, 5, c, 2 * gap, 4);
+          compare(
+              [&](const Backend& b, MapF to, Context& ctx) { (b.*norm.run)(x, params, to, ctx); },
+              y, c, std::string(norm.name) + " of " + std::to_string(c) + " channels");
+        }
       }
     }
   }
@@ -228,8 +239,10 @@ TEST_P(Operators, NormsWorkInPlace) {
   for (const auto& norm : kNorms) {
     const std::vector<float> weight = random_floats(40, 1), bias = random_floats(40, 2);
     const NormParams params{weight.data(), bias.data(), 1e-6f};
-    compare([&](const Backend& b, MapF to, Context& ctx) { (b.*norm.run)(to, params, to, ctx); },
-            TestMap(2, 3, 3, 40, 1, 3), 40, norm.name);
+    for (const int gap : {0, 1}) {
+      compare([&](const Backend& b, MapF to, Context& ctx) { (b.*norm.run)(to, params, to, ctx); },
+              TestMap(2, 3, 3, 40, gap, 3), 40, norm.name);
+    }
   }
 }
 
@@ -292,14 +305,16 @@ TEST_P(Operators, MultiplyAgreesAndWorksInPlace) {
 
 TEST_P(Operators, SoftmaxAgrees) {
   for (const int c : {1, 2, 49, 197, 1000}) {
-    const TestMap x(1, 1, 9, c, 1, 1), y(1, 1, 9, c, 2, 2);
-    for (std::ptrdiff_t r = 0; r < 9; ++r) {  // up to e^-80 between the smallest and largest
-      for (int j = 0; j < c; ++j) x.map().row(r)[j] *= 5.0f * static_cast<float>(r);
+    for (const int gap : {0, 1}) {
+      const TestMap x(1, 1, 9, c, gap, 1), y(1, 1, 9, c, 2 * gap, 2);
+      for (std::ptrdiff_t r = 0; r < 9; ++r) {  // up to e^-80 between the smallest and largest
+        for (int j = 0; j < c; ++j) x.map().row(r)[j] *= 5.0f * static_cast<float>(r);
+      }
+      const std::string what = std::to_string(c) + " channels, gap " + std::to_string(gap);
+      compare([&](const Backend& b, MapF to, Context& ctx) { b.softmax(x, to, ctx); }, y, 64, what);
+      compare([&](const Backend& b, MapF to, Context& ctx) { b.softmax(to, to, ctx); }, x, 64,
+              what + ", in place");
     }
-    const std::string what = std::to_string(c) + " channels";
-    compare([&](const Backend& b, MapF to, Context& ctx) { b.softmax(x, to, ctx); }, y, 64, what);
-    compare([&](const Backend& b, MapF to, Context& ctx) { b.softmax(to, to, ctx); }, x, 64,
-            what + ", in place");
   }
 }
 

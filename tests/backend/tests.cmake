@@ -1,3 +1,4 @@
 fovea_test(backend_operators_test backend/operators_test.cc)
 fovea_test(backend_door_test backend/door_test.cc)
 fovea_test(backend_reference_test backend/reference_test.cc)
+fovea_test(backend_native_test backend/native_test.cc LABEL threads)

@@ -26,7 +26,7 @@ class HubFolderTest : public ::testing::Test {
   TemporaryFolder folder_;
 };
 
-std::string json_of(const ModelArgs& args, std::string_view name) {
+std::string text_of(const ModelArgs& args, std::string_view name) {
   std::string text;
   args.read(name, text);
   return text;
@@ -69,7 +69,7 @@ TEST_F(HubFolderTest, ReadsThePresentForm) {
   EXPECT_EQ(mlp_ratio, 2.5f);
   EXPECT_TRUE(ape);
   EXPECT_THAT(std::vector<int>(depths.begin(), depths.end()), ElementsAre(2, 4));
-  EXPECT_EQ(json_of(folder.args, "pool"), "avg");
+  EXPECT_EQ(text_of(folder.args, "pool"), "avg");
   EXPECT_FALSE(folder.args.has("img_size"));
 }
 
@@ -78,7 +78,7 @@ TEST_F(HubFolderTest, ReadsTheOlderForm) {
     "architecture": "convnext_tiny", "num_classes": 3, "num_features": 768,
     "input_size": [3, 32, 32], "crop_pct": 0.95, "interpolation": "bicubic",
     "mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6], "first_conv": "stem.0",
-    "labels": ["a", "b", "c"]})");
+    "global_pool": "avg", "labels": ["a", "b", "c"]})");
   EXPECT_EQ(folder.architecture, "convnext_tiny");
   EXPECT_TRUE(folder.has_preprocess);
   EXPECT_EQ(folder.preprocess.width, 32);
@@ -88,6 +88,7 @@ TEST_F(HubFolderTest, ReadsTheOlderForm) {
   int classes = 0;
   folder.args.read("num_classes", classes);
   EXPECT_EQ(classes, 3);
+  EXPECT_EQ(text_of(folder.args, "global_pool"), "avg");
 }
 
 TEST_F(HubFolderTest, TakesTheDefaultsOfTimmForWhatIsLeftOut) {

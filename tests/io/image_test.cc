@@ -30,14 +30,15 @@ TEST(Image, IsTurnedUprightByItsExifOrientation) {
   int turned = 0;
   for (const Picture& picture : pictures()) {
     const auto& upright = picture.expected.at("upright");
-    const Image image = read_image(kImages + picture.file);
-    EXPECT_EQ(image.width, upright.at("width").get<int>()) << picture.file;
-    EXPECT_EQ(image.height, upright.at("height").get<int>()) << picture.file;
 #ifdef FOVEA_WITH_LIBJPEG
     const bool exact = true;
 #else
+    if (picture.file == "jpeg_cmyk_without_adobe.jpg") continue;  // stb_image cannot read it
     const bool exact = picture.file.ends_with(".png");
 #endif
+    const Image image = read_image(kImages + picture.file);
+    EXPECT_EQ(image.width, upright.at("width").get<int>()) << picture.file;
+    EXPECT_EQ(image.height, upright.at("height").get<int>()) << picture.file;
     if (exact) {
       EXPECT_EQ(crc32_of(image), upright.at("crc32").get<std::uint32_t>()) << picture.file;
     }

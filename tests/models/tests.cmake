@@ -11,3 +11,9 @@ if(NOT FOVEA_SANITIZE)  # sanitizers bring an allocator of their own
   fovea_test(allocation_test ${CMAKE_CURRENT_LIST_DIR}/allocation_test.cc)
   target_link_libraries(allocation_test PRIVATE oracle_case)
 endif()
+
+# Families: names, arguments, sizes.
+fovea_test(vit_test ${CMAKE_CURRENT_LIST_DIR}/vit_test.cc)
+fovea_test(swin_test ${CMAKE_CURRENT_LIST_DIR}/swin_test.cc)
+fovea_test(families_b_test ${CMAKE_CURRENT_LIST_DIR}/families_b_test.cc)
+fovea_test(renames_b_test ${CMAKE_CURRENT_LIST_DIR}/renames_b_test.cc)

@@ -61,7 +61,7 @@ only 'jpeglib|jerror|png\.h|stb|turbojpeg' 'src/io/|tests/'
 only 'nlohmann/' 'src/io/|examples/fovea/|tests/'
 only 'CLI/' 'examples/fovea/|tests/'
 only 'pthreadpool' 'src/core/'
-only '(imm|x86|avx|xmm|emm)[a-z0-9]*intrin' 'kernels/simd/|src/backend/native/'
+only '(imm|x86|avx|xmm|emm)[a-z0-9]*intrin' 'kernels/simd/|tests/'
 only 'gtest/|gmock/' 'tests/'
 
 # The examples that teach the library know its umbrella header only.

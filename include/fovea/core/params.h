@@ -64,7 +64,7 @@ class Params {
 
   // The tensor `name` below this cursor. A tensor that is missing or has another shape is noted in
   // the log (all of them are reported together) and comes back as shape only. Sizes of one may be
-  // left out or added at the end: (c) for (c, 1, 1).
+  // left out or added at either end: (c) for (c, 1, 1) or (1, 1, 1, c).
   Tensor get(std::string_view name, const Shape& shape) const;
   // get() as fp32 values: bias vectors, norm weights, tables.
   FloatBuffer floats(std::string_view name, const Shape& shape) const {

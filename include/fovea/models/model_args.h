@@ -66,6 +66,8 @@ class ModelArgs {
   void set(std::string name, ArgValue value) { values_[std::move(name)] = std::move(value); }
   bool empty() const { return values_.empty(); }
   bool has(std::string_view name) const { return find(name) != nullptr; }
+  // Whether the argument is there and null: what the reference calls None.
+  bool is_null(std::string_view name) const;
 
   void read(std::string_view name, bool& field) const;
   void read(std::string_view name, int& field, int lo = 0, int hi = 1 << 16) const;

@@ -70,11 +70,12 @@ struct NativeBackend::WindowTask {
         y(y_),
         spec(spec_),
         grid(y_.h, y_.w, spec_),
-        area(grid.area()),
+        tokens(grid.area()),
+        area(tokens),
         d(y_.c / spec_.heads),
         stride(score_stride(area)),
-        k_size(kernels.packed_size(area, d)),
-        v_size(kernels.packed_size(d, area)),
+        k_size(kernels.packed_size(tokens, d)),
+        v_size(kernels.packed_size(d, tokens)),
         pixels(ctx, area),
         regions(ctx, area),
         rows(ctx, 3 * area * d),
@@ -87,8 +88,9 @@ struct NativeBackend::WindowTask {
   MapF y;
   const WindowSpec& spec;
   WindowGrid grid;
-  std::ptrdiff_t area;
-  int d;
+  int tokens;           // of a window
+  std::ptrdiff_t area;  // the same number, for products
+  int d;                // channels of a head
   std::ptrdiff_t stride, k_size, v_size;
   SlotArray<std::ptrdiff_t> pixels;  // (area): where the tokens lie in the image; -1 is padding
   SlotArray<int> regions;            // (area): tokens of different regions are masked
@@ -133,7 +135,7 @@ struct NativeBackend::WindowTask {
 void NativeBackend::attend_window(const WindowTask& task, int image, int window, int head_begin,
                                   int head_end, int slot) const {
   const WindowSpec& spec = task.spec;
-  const int area = static_cast<int>(task.area), d = task.d, c = task.y.c;
+  const int area = task.tokens, d = task.d, c = task.y.c;
   const std::ptrdiff_t stride = task.stride;
   std::ptrdiff_t* const pixels = task.pixels[slot];
   for (int t = 0; t < area; ++t) pixels[t] = task.grid.pixel(window, t);

@@ -65,8 +65,7 @@ void pool_pixel(const CMapF& x, const Pool2dSpec& spec, int n, int top, int left
 
 }  // namespace
 
-void finish_row(float* acc, const Epilogue& e, std::ptrdiff_t row, int first, int count,
-                float* y) {
+void finish_row(float* acc, const Epilogue& e, std::ptrdiff_t row, int first, int count, float* y) {
   if (e.bias != nullptr) {
     for (int j = 0; j < count; ++j) acc[j] += e.bias[first + j];
   }

@@ -18,8 +18,8 @@ bool is_depthwise(const Packed& w) { return w.conv.groups == w.in && w.in == w.o
 
 // Rows first .. first + count of the matrix (rows of y, kernel_h kernel_w group_in) whose product
 // with the weight of a group is the convolution.
-void gather_columns(const CMapF& x, const Packed& w, int group, const MapF& y,
-                    std::ptrdiff_t first, int count, float* columns) {
+void gather_columns(const CMapF& x, const Packed& w, int group, const MapF& y, std::ptrdiff_t first,
+                    int count, float* columns) {
   const Conv2dSpec& s = w.conv;
   const int group_in = w.in / s.groups;
   for (std::ptrdiff_t row = first; row < first + count; ++row) {
