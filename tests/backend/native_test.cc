@@ -147,14 +147,14 @@ bool same_bits(const CMapF& a, const CMapF& b) {
 
 TEST_P(Native, GivesTheSameBitsForAnyNumberOfThreads) {
   const Cases cases(*backend_);
-  for (const Case& s : cases.all()) {
-    const TestMap x(kImages, s.h, s.w, s.c, 1, 11);
-    const TestMap one(kImages, s.out_h, s.out_w, s.out_c, 0);
-    Context alone(1);
-    s.run(x, one, alone);
-    for (const int threads : {2, 3, 7, 16}) {
+  Context alone(1);
+  for (const int threads : {2, 3, 8}) {
+    Context ctx(threads);
+    for (const Case& s : cases.all()) {
+      const TestMap x(kImages, s.h, s.w, s.c, 1, 11);
+      const TestMap one(kImages, s.out_h, s.out_w, s.out_c, 0);
       const TestMap many(kImages, s.out_h, s.out_w, s.out_c, 0);
-      Context ctx(threads);
+      s.run(x, one, alone);
       s.run(x, many, ctx);
       EXPECT_TRUE(same_bits(one, many)) << s.name << " with " << threads << " threads";
     }

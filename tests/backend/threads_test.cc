@@ -82,6 +82,8 @@ INSTANTIATE_TEST_SUITE_P(Backends, Threads, testing::ValuesIn(backend_names()),
                          [](const auto& instance) { return std::string(instance.param); });
 
 TEST_P(Threads, TheirNumberDoesNotChangeTheResults) {
+  // oneDNN chooses how to divide a product, its inner dimension included, by the number of threads.
+  if (GetParam() == "onednn") GTEST_SKIP() << "not promised where another library divides the work";
   const Workload workload(*backend_);
   Context one(1);
   const std::vector<float> wanted = workload.run(one);

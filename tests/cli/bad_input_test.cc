@@ -118,7 +118,8 @@ TEST(BadInput, MissingFilesAreBadFiles) {
                  HasSubstr(folder / "none"));
   expect_refusal({"validate", "--model", demo_model("swin"), "--data", folder / "empty"}, 3,
                  HasSubstr(folder / "empty"));
-  expect_refusal(classify_with({folder / "none.jpg"}), 3, HasSubstr("none.jpg"));
+  expect_refusal({"classify", "--model", demo_model("swin"), folder / "none.jpg"}, 3,
+                 HasSubstr("none.jpg"));
 }
 
 TEST(BadInput, ConfigThatIsNoJsonIsABadFile) {

@@ -163,7 +163,7 @@ TEST(Cli, BackendsGiveTheSameProbabilities) {
               1e-5);
 }
 
-TEST(Cli, ANameWithWeightsIsTheSameAsItsFolder) {
+TEST(Cli, ANameWithWeightsIsClassifiedWithoutLabels) {
   const std::string picture = demo_image("truck.jpg");
   const Outcome by_name =
       fovea_tool({"classify", "--model", "convnext_atto_ols", "--weights",

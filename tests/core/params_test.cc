@@ -64,14 +64,15 @@ TEST_F(ParamsTest, LogsRequestsInTheOrderOfConstruction) {
   EXPECT_FALSE(p.has("b"));
 }
 
-TEST_F(ParamsTest, OverlooksSizesOfOneAtTheEnd) {
+TEST_F(ParamsTest, OverlooksSizesOfOneAtEitherEnd) {
   const Params p = root(&source_);
   EXPECT_EQ(p.get("scale", {4}).shape(), (Shape{4}));
   EXPECT_EQ(p.get("scale", {4, 1, 1, 1}).shape(), (Shape{4, 1, 1, 1}));
+  EXPECT_EQ(p.get("scale", {1, 4}).shape(), (Shape{1, 4}));
   EXPECT_TRUE(log_.problems.empty());
-  p.get("scale", {1, 4});
+  p.get("scale", {2, 2});
   p.get("scale", {4, 1, 2});
-  EXPECT_THAT(log_.problems, ElementsAre("scale: wanted [1, 4], found [4, 1, 1]",
+  EXPECT_THAT(log_.problems, ElementsAre("scale: wanted [2, 2], found [4, 1, 1]",
                                          "scale: wanted [4, 1, 2], found [4, 1, 1]"));
 }
 

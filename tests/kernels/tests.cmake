@@ -14,5 +14,5 @@ fovea_test(kernels_test
 target_compile_definitions(kernels_test PRIVATE ${FOVEA_ISA_DEFINITIONS})
 
 add_test(NAME kernels_export_no_shared_weak_symbols
-  COMMAND ${CMAKE_COMMAND} -DNM=${CMAKE_NM} "-DOBJECTS=$<JOIN:$<TARGET_OBJECTS:fovea_kernels>,,>"
+  COMMAND ${CMAKE_COMMAND} -DNM=${CMAKE_NM} "-DOBJECTS=$<JOIN:$<TARGET_OBJECTS:fovea_kernels>,$<COMMA>>"
     -P ${CMAKE_CURRENT_SOURCE_DIR}/kernels/weak_symbols.cmake)

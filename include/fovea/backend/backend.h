@@ -39,8 +39,8 @@ using PackedPtr = std::unique_ptr<const Packed>;
 // A new backend writes the pure ones. The fused ones have a body made of those, so that it is right
 // from then on and becomes fast one override at a time.
 //
-// Unless stated otherwise outputs must not overlap inputs; "in place" means that y may be x.
-// Results do not depend on the number of threads nor on an image's position in the batch.
+// Outputs must not overlap inputs; "in place" means that y may be x. Results depend on neither the
+// threads nor an image's place in the batch ("eigen", "onednn": as far as those libraries go).
 class Backend {
  public:
   virtual ~Backend() = default;
