@@ -32,9 +32,10 @@ Buffer<std::byte> make_block(std::size_t size) {
 
 }  // namespace
 
-void* Workspace::bytes(std::size_t count) {
-  if (count > std::numeric_limits<std::ptrdiff_t>::max() - kAlignment) {
-    fail(std::to_string(count) + " more bytes");
+void* Workspace::bytes(std::size_t count, std::size_t size_of_one) {
+  if (__builtin_mul_overflow(count, size_of_one, &count) ||
+      count > std::numeric_limits<std::ptrdiff_t>::max() - kAlignment) {
+    fail("more bytes than there are addresses");
   }
   // Rounding zero up to one unit gives every request a pointer of its own.
   const std::size_t size =

@@ -31,8 +31,8 @@ class Workspace {
   };
 
   // Uninitialised, aligned to kAlignment.
-  float* floats(std::size_t count) { return static_cast<float*>(bytes(count * sizeof(float))); }
-  void* bytes(std::size_t count);
+  float* floats(std::size_t count) { return static_cast<float*>(bytes(count, sizeof(float))); }
+  void* bytes(std::size_t count, std::size_t size_of_one = 1);
   MapF map(int n, int h, int w, int c);
   MapF map_like(CMapF x) { return map(x.n, x.h, x.w, x.c); }
 

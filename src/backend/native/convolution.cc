@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Convolutions: depthwise ones have a kernel; the others are products of gathered rows with the
 // weight, or of the map itself where the kernel is 1 x 1.
-#include <cstring>
 #include <limits>
 
 #include "fovea/core/error.h"
 #include "src/backend/float_packed.h"
+#include "src/backend/im2col.h"
 #include "src/backend/native/native_backend.h"
 #include "src/backend/parallel.h"
 
@@ -15,56 +15,10 @@ namespace {
 // Rows that are gathered and multiplied together: whole register tiles of every instruction set.
 constexpr std::ptrdiff_t kGatheredRows = 48;
 
-bool is_depthwise(const Packed& w) { return w.conv.groups == w.in && w.in == w.out; }
-
 bool is_pointwise(const Packed& w) {
   const Conv2dSpec& s = w.conv;
   return w.kernel_h == 1 && w.kernel_w == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_h == 0 &&
          s.pad_w == 0;
-}
-
-// One row of the matrix (rows of y, kernel_h kernel_w group_in) whose product with a group's weight
-// is the convolution; first_channel: of the group.
-void gather_row(const CMapF& x, const Packed& w, int n, int oy, int ox, int first_channel,
-                int group_in, float* out) {
-  const Conv2dSpec& s = w.conv;
-  const std::size_t bytes = sizeof(float) * static_cast<std::size_t>(group_in);
-  for (int ky = 0; ky < w.kernel_h; ++ky) {
-    const int iy = oy * s.stride_h - s.pad_h + ky * s.dilation_h;
-    for (int kx = 0; kx < w.kernel_w; ++kx, out += group_in) {
-      const int ix = ox * s.stride_w - s.pad_w + kx * s.dilation_w;
-      if (iy < 0 || iy >= x.h || ix < 0 || ix >= x.w) {
-        std::fill_n(out, group_in, 0.0f);
-      } else {
-        std::memcpy(out, x.pixel(n, iy, ix) + first_channel, bytes);
-      }
-    }
-  }
-}
-
-// Rows first .. first + count of that matrix, in order of y's rows.
-void gather_rows(const CMapF& x, const Packed& w, const MapF& y, std::ptrdiff_t first,
-                 std::ptrdiff_t count, int first_channel, int group_in, float* out) {
-  const std::ptrdiff_t k = static_cast<std::ptrdiff_t>(w.kernel_h) * w.kernel_w * group_in;
-  for (std::ptrdiff_t row = first; row < first + count; ++row, out += k) {
-    gather_row(x, w, static_cast<int>(row / y.w / y.h), static_cast<int>(row / y.w % y.h),
-               static_cast<int>(row % y.w), first_channel, group_in, out);
-  }
-}
-
-// (outer, inner, positions) -> (outer, positions, inner).
-FloatBuffer positions_outside(const FloatBuffer& w, std::ptrdiff_t outer, std::ptrdiff_t inner,
-                              std::ptrdiff_t positions) {
-  FloatBuffer result(w.size());
-  for (std::ptrdiff_t o = 0; o < outer; ++o) {
-    for (std::ptrdiff_t i = 0; i < inner; ++i) {
-      for (std::ptrdiff_t p = 0; p < positions; ++p) {
-        result[static_cast<std::size_t>((o * positions + p) * inner + i)] =
-            w[static_cast<std::size_t>((o * inner + i) * positions + p)];
-      }
-    }
-  }
-  return result;
 }
 
 }  // namespace
@@ -116,7 +70,7 @@ void NativeBackend::dense(CMapF x, const Packed& w, const Epilogue& epilogue, Ma
     // Few rows: gather them all, so that the product can be cut in columns too.
     float* const gathered = ctx.workspace().floats(static_cast<std::size_t>(rows * k));
     ctx.pool().parallel_for(rows, [&](std::ptrdiff_t row, int) {
-      gather_rows(x, w, y, row, 1, 0, group_in, gathered + row * k);
+      gather_rows(x, w, y, row, 1, 0, gathered + row * k);
     });
     return product(gathered, k, rows, float_values(w), k, w.out, epilogue, y, ctx);
   }
@@ -128,7 +82,7 @@ void NativeBackend::dense(CMapF x, const Packed& w, const Epilogue& epilogue, Ma
     const std::ptrdiff_t row = i / groups * kGatheredRows;
     const std::ptrdiff_t count = std::min(kGatheredRows, rows - row);
     const std::ptrdiff_t column = static_cast<std::ptrdiff_t>(group) * group_out;
-    gather_rows(x, w, y, row, count, group * group_in, group_in, gathered[slot]);
+    gather_rows(x, w, y, row, count, group, gathered[slot]);
     kernels_.gemm(gathered[slot], k, float_values(w) + group * group_size, y.row(row) + column,
                   y.ld, count, group_out, k, kernels::block_of(e, row, column));
   });

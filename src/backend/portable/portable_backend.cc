@@ -2,9 +2,8 @@
 // Linear layers and convolutions.
 #include "src/backend/portable/portable_backend.h"
 
-#include <cstring>
-
 #include "src/backend/float_packed.h"
+#include "src/backend/im2col.h"
 
 namespace fovea {
 namespace {
@@ -13,46 +12,6 @@ namespace {
 // small enough for the last stage's 49 rows to occupy several threads.
 constexpr int kTileRows = 64;
 constexpr int kTileColumns = 256;
-
-bool is_depthwise(const Packed& w) { return w.conv.groups == w.in && w.in == w.out; }
-
-// Rows first .. first + count of the matrix (rows of y, kernel_h kernel_w group_in) whose product
-// with the weight of a group is the convolution.
-void gather_columns(const CMapF& x, const Packed& w, int group, const MapF& y, std::ptrdiff_t first,
-                    int count, float* columns) {
-  const Conv2dSpec& s = w.conv;
-  const int group_in = w.in / s.groups;
-  for (std::ptrdiff_t row = first; row < first + count; ++row) {
-    const int ox = static_cast<int>(row % y.w);
-    const int oy = static_cast<int>(row / y.w % y.h);
-    const int n = static_cast<int>(row / y.w / y.h);
-    for (int ky = 0; ky < w.kernel_h; ++ky) {
-      const int iy = oy * s.stride_h - s.pad_h + ky * s.dilation_h;
-      for (int kx = 0; kx < w.kernel_w; ++kx, columns += group_in) {
-        const int ix = ox * s.stride_w - s.pad_w + kx * s.dilation_w;
-        if (iy < 0 || iy >= x.h || ix < 0 || ix >= x.w) {
-          std::fill_n(columns, group_in, 0.0f);
-        } else {
-          std::memcpy(columns, x.pixel(n, iy, ix) + group * group_in, sizeof(float) * group_in);
-        }
-      }
-    }
-  }
-}
-
-// w (outer, inner, positions) -> (outer, positions, inner).
-FloatBuffer positions_outside(const FloatBuffer& w, std::ptrdiff_t outer, std::ptrdiff_t inner,
-                              std::ptrdiff_t positions) {
-  FloatBuffer result(w.size());
-  for (std::ptrdiff_t o = 0; o < outer; ++o) {
-    for (std::ptrdiff_t i = 0; i < inner; ++i) {
-      for (std::ptrdiff_t p = 0; p < positions; ++p) {
-        result[(o * positions + p) * inner + i] = w[(o * inner + i) * positions + p];
-      }
-    }
-  }
-  return result;
-}
 
 }  // namespace
 
@@ -112,7 +71,7 @@ void PortableBackend::do_conv2d(CMapF x, const Packed& w, const Epilogue& epilog
     const std::ptrdiff_t row = i / groups * kTileRows;
     const int m = static_cast<int>(std::min<std::ptrdiff_t>(kTileRows, rows - row));
     float* const tile = tiles[slot];
-    gather_columns(x, w, group, y, row, m, columns[slot]);
+    gather_rows(x, w, y, row, m, group, columns[slot]);
     for (int first = 0; first < group_out; first += kTileColumns) {
       const int column = group * group_out + first;
       const int n = std::min(kTileColumns, group_out - first);
