@@ -72,6 +72,10 @@ VitConfig configured(VitConfig c, const ModelArgs& args) {
   args.read("qkv_bias", c.qkv_bias);
   args.read("proj_bias", c.proj_bias);
   args.read_presence("init_values", c.layer_scale);
+  if (float init = 1.0f; args.has("init_values")) {
+    args.read("init_values", init);
+    c.layer_scale = init != 0.0f;  // the reference takes 0 for None here
+  }
   args.read("class_token", c.class_token);
   args.read("no_embed_class", c.no_embed_class);
   args.read("reg_tokens", c.reg_tokens, 0, 1024);

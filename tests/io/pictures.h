@@ -62,7 +62,7 @@ inline Image make_picture(const nlohmann::json& image) {
 // The cases of one kind from the oracle of Pillow and timm.
 inline std::vector<nlohmann::json> pillow_cases(const std::string& op) {
   std::vector<nlohmann::json> cases;
-  const nlohmann::json oracle = read_json(FOVEA_TEST_ORACLES "/preprocess/pillow.json");
+  const nlohmann::json oracle = read_json(FOVEA_TEST_DATA "/preprocess/pillow.json");
   for (const auto& item : oracle.at("cases")) {
     if (item.at("op") == op) cases.push_back(item);
   }

@@ -3,7 +3,7 @@ fovea_test(registry_test ${CMAKE_CURRENT_LIST_DIR}/registry_test.cc)
 fovea_test(model_args_test ${CMAKE_CURRENT_LIST_DIR}/model_args_test.cc)
 
 # Properties of whole networks, over the oracles' tiny cases.
-fovea_test(determinism_test ${CMAKE_CURRENT_LIST_DIR}/determinism_test.cc)
+fovea_test(determinism_test ${CMAKE_CURRENT_LIST_DIR}/determinism_test.cc LABEL threads)
 target_link_libraries(determinism_test PRIVATE oracle_case)
 fovea_test(concurrency_test ${CMAKE_CURRENT_LIST_DIR}/concurrency_test.cc LABEL threads)
 target_link_libraries(concurrency_test PRIVATE oracle_case)

@@ -43,7 +43,7 @@ read -ra flags <<<"$(pkg-config --cflags --libs fovea)"
   -Wl,-rpath,"$(pkg-config --variable=libdir fovea)" -o "$work/by_pkg_config"
 expect_ship "$work/by_pkg_config"
 
-if [[ -e $build/fovea ]]; then
+if [[ -f $build/fovea ]]; then
   "$prefix/bin/fovea" classify --model "$model" "$picture" | grep -q ship ||
     fail "the installed fovea does not recognise a ship"
 fi

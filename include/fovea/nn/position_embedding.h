@@ -11,8 +11,8 @@ namespace fovea::nn {
 // differs from the trained one.
 FloatBuffer resize_grid(const float* grid, int h, int w, int c, int new_h, int new_w);
 
-// Resizes a table of relative position biases ((2 window - 1)^2, heads) to ((2 new_h - 1) (2 new_w -
-// 1), heads): linear between known offsets that spread geometrically from the centre, so that
+// Resizes a table of relative position biases ((2 window - 1)^2, heads) to ((2 new_h - 1) (2 new_w
+// - 1), heads): linear between known offsets that spread geometrically from the centre, so that
 // neighbours keep their biases and far ones are stretched. What timm does to the tables of Swin
 // (after BEiT, arXiv:2106.08254) when the window differs from the trained one.
 FloatBuffer resize_bias_table(const float* table, int window, int heads, int new_h, int new_w);
