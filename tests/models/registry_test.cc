@@ -18,7 +18,6 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-
 ModelSpec tiny_vit() {
   ModelSpec spec = find_models("vit_tiny_patch16_224").at(0);
   spec.args = parse_model_args(
@@ -123,12 +122,12 @@ TEST(Registry, EverythingWrongWithACheckpointStandsInOneMessage) {
     source.add(e.name, e.name == "head.weight" ? Shape{1000, 8} : e.shape, 0, 1);
   }
   source.add("head_dist.weight", {3, 8}, 0, 1);
-  EXPECT_THAT(build_message(spec, source),
-              AllOf(HasSubstr("does not fit vit_tiny_patch16_224 (4 tensors):"),
-                    HasSubstr("missing norm.weight [8]"),
-                    HasSubstr("missing blocks.0.mlp.fc1.bias [32]"),
-                    HasSubstr("head.weight: wanted [3, 8], found [1000, 8]"),
-                    HasSubstr("superfluous head_dist.weight [3, 8]")));
+  EXPECT_THAT(
+      build_message(spec, source),
+      AllOf(HasSubstr("does not fit vit_tiny_patch16_224 (4 tensors):"),
+            HasSubstr("missing norm.weight [8]"), HasSubstr("missing blocks.0.mlp.fc1.bias [32]"),
+            HasSubstr("head.weight: wanted [3, 8], found [1000, 8]"),
+            HasSubstr("superfluous head_dist.weight [3, 8]")));
 }
 
 TEST(Registry, BuffersThatTheCallerNamesAreAccepted) {

@@ -1,5 +1,4 @@
-# The cases in this folder, on every backend and every instruction set that this processor has. The
-# naive reference backend leaves out the larger networks for time.
+# The cases in this folder, on every backend and every instruction set that this processor has.
 set(FOVEA_ORACLE_FOLDER ${CMAKE_CURRENT_LIST_DIR})
 
 # fovea_oracle_run(<name> <oracle_test arguments...>)
@@ -20,7 +19,7 @@ foreach(isa ${FOVEA_TEST_ISAS})
   fovea_oracle_run(native.${isa} --backend native)
   set_property(TEST oracle.native.${isa} PROPERTY ENVIRONMENT FOVEA_ISA=${isa})
 endforeach()
-fovea_oracle_run(reference --backend reference --max-gmacs 1.5)
+fovea_oracle_run(reference --backend reference)
 if(FOVEA_HAVE_EIGEN)
   fovea_oracle_run(eigen --backend eigen)
 endif()
