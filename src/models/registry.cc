@@ -17,28 +17,29 @@ constexpr std::array<const ModelFamily*, 7> kFamilies = {
     &models::kMetaFormer, &models::kMambaOut, &models::kPoolFormer,
 };
 
-// Levenshtein distance; names are short.
-int edit_distance(std::string_view a, std::string_view b) {
-  std::vector<int> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = static_cast<int>(j);
-  for (std::size_t i = 1; i <= a.size(); ++i) {
+// How far a misspelt name is from a registered one: edits to reach the nearest beginning of it,
+// since people leave the sizes at the end out, then edits to reach all of it (Levenshtein).
+std::pair<int, int> edit_distances(std::string_view misspelt, std::string_view name) {
+  std::vector<int> row(name.size() + 1);
+  for (std::size_t j = 0; j <= name.size(); ++j) row[j] = static_cast<int>(j);
+  for (std::size_t i = 1; i <= misspelt.size(); ++i) {
     int diagonal = row[0];
     row[0] = static_cast<int>(i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const int change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+    for (std::size_t j = 1; j <= name.size(); ++j) {
+      const int change = diagonal + (misspelt[i - 1] == name[j - 1] ? 0 : 1);
       diagonal = row[j];
       row[j] = std::min({row[j] + 1, row[j - 1] + 1, change});
     }
   }
-  return row[b.size()];
+  return {*std::min_element(row.begin(), row.end()), row.back()};
 }
 
 std::string nearest_names(std::string_view name) {
   const std::string_view wanted = name.substr(0, 64);  // what a stranger's file says may be long
-  std::vector<std::pair<int, std::string_view>> ranked;
+  std::vector<std::pair<std::pair<int, int>, std::string_view>> ranked;
   for (const ModelFamily* family : kFamilies) {
     for (const ModelInfo& info : family->models) {
-      ranked.emplace_back(edit_distance(wanted, info.name), info.name);
+      ranked.emplace_back(edit_distances(wanted, info.name), info.name);
     }
   }
   std::sort(ranked.begin(), ranked.end());

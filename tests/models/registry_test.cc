@@ -83,6 +83,11 @@ TEST(Registry, AnUnknownNameSuggestsTheNearest) {
                "swin_tiny_patch4_window7_224");
 }
 
+TEST(Registry, TheBeginningOfANameCountsForASuggestion) {
+  expect_error([] { find_models("swn_tiny"); }, Error::Kind::argument,
+               "the nearest names are swin_tiny_patch4_window7_224");
+}
+
 TEST(Registry, ATagAfterTheNameIsAccepted) {
   EXPECT_EQ(find_models("swin_tiny_patch4_window7_224.ms_in1k").at(0).info->name,
             "swin_tiny_patch4_window7_224");
