@@ -77,7 +77,7 @@ TEST(AllocationCounter, SeesEveryKindOfAllocation) {
   EXPECT_EQ(count_allocations([&] { FloatBuffer b(size); }), 1);
 }
 
-class Allocation : public ::testing::TestWithParam<std::filesystem::path> {};
+class Allocation : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(Allocation, SecondForwardTakesNothingFromTheHeap) {
   for (const std::string_view isa : isa_names()) {
@@ -98,7 +98,7 @@ TEST_P(Allocation, SecondForwardTakesNothingFromTheHeap) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(TinyNetworks, Allocation, ::testing::ValuesIn(tiny_case_files()),
+INSTANTIATE_TEST_SUITE_P(TinyNetworks, Allocation, ::testing::ValuesIn(tiny_cases()),
                          tiny_case_name);
 
 }  // namespace

@@ -16,7 +16,7 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
          std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
-class Determinism : public ::testing::TestWithParam<std::filesystem::path> {
+class Determinism : public ::testing::TestWithParam<std::string> {
  protected:
   // Calls body(network) for a batch of three, with the native backend at every instruction set that
   // this processor has.
@@ -34,13 +34,11 @@ TEST_P(Determinism, NumberOfThreadsDoesNotChangeABit) {
   for_every_isa([](const TinyNetwork& net) {
     Context one(1);
     const auto expected = net.forward(net.batch(), one);
-    for (const int threads : {1, 2, 3}) {
+    for (const int threads : {2, 3}) {
       Context ctx(threads);
-      for (int repetition = 0; repetition < 2; ++repetition) {
-        const auto found = net.forward(net.batch(), ctx);
-        for (std::size_t i = 0; i < expected.size(); ++i) {
-          EXPECT_TRUE(same_bits(found[i], expected[i])) << threads << " threads, image " << i;
-        }
+      const auto found = net.forward(net.batch(), ctx);
+      for (std::size_t i = 0; i < expected.size(); ++i) {
+        EXPECT_TRUE(same_bits(found[i], expected[i])) << threads << " threads, image " << i;
       }
     }
   });
@@ -72,7 +70,7 @@ TEST_P(Determinism, DifferentImagesGiveDifferentOutputs) {
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(TinyNetworks, Determinism, ::testing::ValuesIn(tiny_case_files()),
+INSTANTIATE_TEST_SUITE_P(TinyNetworks, Determinism, ::testing::ValuesIn(tiny_cases()),
                          tiny_case_name);
 
 }  // namespace

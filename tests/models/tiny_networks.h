@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <ostream>
 #include <string>
 #include <vector>
 
@@ -11,27 +10,30 @@
 
 namespace fovea {
 
-// The oracles' tiny cases of every family: networks that build and run in milliseconds.
-inline std::vector<std::filesystem::path> tiny_case_files() {
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(FOVEA_TEST_ORACLES)) {
-    if (entry.path().stem().string().find("_test_") != std::string::npos) {
-      files.push_back(entry.path());
+// The oracles' tiny cases of every family, as "swin/swin_test_a": networks that build and run in
+// milliseconds.
+inline std::vector<std::string> tiny_cases() {
+  const std::filesystem::path root = FOVEA_TEST_ORACLES;
+  std::vector<std::string> cases;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
+    std::filesystem::path path = std::filesystem::relative(entry.path(), root);
+    if (path.extension() == ".json" && path.stem().string().find("_test_") != std::string::npos) {
+      cases.push_back(path.replace_extension().string());
     }
   }
-  std::sort(files.begin(), files.end());
-  return files;
+  std::sort(cases.begin(), cases.end());
+  return cases;
 }
 
-inline std::string tiny_case_name(const ::testing::TestParamInfo<std::filesystem::path>& info) {
-  return info.param.stem().string();
+inline std::string tiny_case_name(const ::testing::TestParamInfo<std::string>& info) {
+  return std::filesystem::path(info.param).filename().string();
 }
 
 // A tiny network with generated weights, and a batch of images that differ from each other.
 class TinyNetwork {
  public:
-  TinyNetwork(const std::filesystem::path& file, const Backend& backend, int images)
-      : case_(oracle::read_case(file)),
+  TinyNetwork(const std::string& name, const Backend& backend, int images)
+      : case_(oracle::read_case(std::filesystem::path(FOVEA_TEST_ORACLES) / (name + ".json"))),
         built_(build_model(oracle::find_spec(case_), case_.weights, backend, case_.buffers)) {
     for (const oracle::TensorRecord& r : case_.outputs) has_logits_ |= r.name == "logits";
     batch_ = CMapF(nullptr, images, static_cast<int>(case_.input_shape.at(2)),
