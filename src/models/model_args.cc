@@ -218,7 +218,7 @@ void ModelArgs::finish(std::string_view family) const {
   for (const auto& [name, value] : values_) {
     if (known_.contains(name)) continue;
     std::string known;
-    for (const std::string& k : known_) known += (known.empty() ? "" : ", ") + k;
+    for (const std::string& k : known_) known.append(known.empty() ? "" : ", ").append(k);
     throw Error(Error::Kind::argument, "unknown argument " + name + " = " + to_string(value) +
                                            " of family " + std::string(family) +
                                            "; the known ones are " + known);
