@@ -45,6 +45,10 @@ TEST_P(Concurrency, CallersOfOneThreadEachAgree) {
   expect_same_everywhere([] { return Context(1); });
 }
 
+TEST_P(Concurrency, CallersWithTheirOwnPoolsAgree) {
+  expect_same_everywhere([] { return Context(2); });
+}
+
 TEST_P(Concurrency, CallersThatShareAPoolAgree) {
   const auto pool = std::make_shared<const ThreadPool>(2);
   expect_same_everywhere([&] { return Context(pool); });
