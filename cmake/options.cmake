@@ -2,6 +2,7 @@
 option(BUILD_SHARED_LIBS "Build the library shared" OFF)
 option(FOVEA_BUILD_TESTS "Build tests and oracle_test" ${PROJECT_IS_TOP_LEVEL})
 option(FOVEA_BUILD_EXAMPLES "Build the fovea tool and the examples" ${PROJECT_IS_TOP_LEVEL})
+option(FOVEA_BUILD_BENCH "Build the benchmarks (needs Google Benchmark)" OFF)
 option(FOVEA_INSTALL "Generate install rules" ${PROJECT_IS_TOP_LEVEL})
 option(FOVEA_WERROR "Treat warnings as errors" OFF)
 set(FOVEA_EIGEN AUTO CACHE STRING "eigen backend: AUTO, ON or OFF")

@@ -54,6 +54,10 @@ class RenamedSource final : public ParamSource {
     return found == originals_.end() ? nullptr : source_.find(found->second);
   }
 
+  DType dtype(std::string_view name) const override {
+    return source_.dtype(originals_.find(name)->second);
+  }
+
   Tensor load(std::string_view name) const override {
     const auto found = originals_.find(name);
     if (found == originals_.end()) {

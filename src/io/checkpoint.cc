@@ -18,7 +18,8 @@ constexpr std::size_t kMaxIndexBytes = 100'000'000;  // as for a header
 // Several safetensors files, and an index that says which tensor is in which.
 class ShardedSource final : public ParamSource {
  public:
-  explicit ShardedSource(const fs::path& index) : path_(index.string()) {
+  ShardedSource(const fs::path& index, const CheckpointOptions& options)
+      : path_(index.string()), options_(options) {
     read_weight_map(index);
     check_shards();
   }
@@ -34,6 +35,10 @@ class ShardedSource final : public ParamSource {
       throw Error(Error::Kind::argument, path_ + ": there is no tensor " + in_quotes(name));
     }
     return found->second->second->load(name);
+  }
+
+  DType dtype(std::string_view name) const override {
+    return shard_of_.find(name)->second->second->dtype(name);
   }
 
   std::vector<std::string> names() const override {
@@ -80,7 +85,7 @@ class ShardedSource final : public ParamSource {
     if (!plain) fail("wanted the name of a file beside the index, found " + in_quotes(name));
     const fs::path path = folder / name;
     if (!fs::exists(fs::status(path))) fail("the shard " + in_quotes(name) + " is missing");
-    return open_safetensors(path);
+    return open_checkpoint(path, options_);
   }
 
   void check_shards() const {
@@ -99,15 +104,17 @@ class ShardedSource final : public ParamSource {
   }
 
   std::string path_;
+  CheckpointOptions options_;
   Shards shards_;
   std::map<std::string, Shards::const_iterator, std::less<>> shard_of_;  // by tensor
 };
 
 }  // namespace
 
-std::unique_ptr<ParamSource> open_checkpoint(const fs::path& path) {
-  if (path.extension() == ".json") return std::make_unique<ShardedSource>(path);
-  return open_safetensors(path);
+std::unique_ptr<ParamSource> open_checkpoint(const fs::path& path,
+                                             const CheckpointOptions& options) {
+  if (path.extension() == ".json") return std::make_unique<ShardedSource>(path, options);
+  return open_safetensors(open_file(path, options.map ? FileAccess::map : FileAccess::read));
 }
 
 }  // namespace fovea

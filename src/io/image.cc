@@ -7,7 +7,7 @@
 
 #include "fovea/core/error.h"
 #include "src/io/decoders.h"
-#include "src/io/mapped_file.h"
+#include "src/io/file_bytes.h"
 
 namespace fovea {
 namespace detail {
@@ -154,7 +154,7 @@ Image decode_image(std::span<const std::byte> file, const ImageOptions& options,
 }
 
 Image read_image(const std::filesystem::path& path, const ImageOptions& options) {
-  return decode_image(MappedFile(path).bytes(), options, path.string());
+  return decode_image(open_file(path, FileAccess::read).bytes, options, path.string());
 }
 
 }  // namespace fovea

@@ -4,7 +4,7 @@
 #include <set>
 #include <vector>
 
-#include "src/io/mapped_file.h"
+#include "src/io/file_bytes.h"
 
 namespace fovea {
 namespace {
@@ -61,12 +61,8 @@ Json parse_json(std::string_view text, const std::string& where, Error::Kind kin
 }
 
 Json read_json(const std::filesystem::path& path, std::size_t max_bytes) {
-  const MappedFile file(path);
-  if (file.text().size() > max_bytes) {
-    throw Error(Error::Kind::file, path.string() + ": wanted at most " + std::to_string(max_bytes) +
-                                       " bytes, found " + std::to_string(file.text().size()));
-  }
-  return parse_json(file.text(), path.string(), Error::Kind::file);
+  const FileBytes file = open_file(path, FileAccess::read, max_bytes);
+  return parse_json(file.text(), file.name, Error::Kind::file);
 }
 
 std::string in_quotes(std::string_view text) {

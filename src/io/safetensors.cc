@@ -8,7 +8,6 @@
 
 #include "fovea/core/error.h"
 #include "src/io/json.h"
-#include "src/io/mapped_file.h"
 #include "src/io/safetensors_header.h"
 
 namespace fovea {
@@ -109,14 +108,13 @@ void check_layout(const SafetensorsEntries& entries, std::uint64_t data_size,
 
 class SafetensorsSource final : public ParamSource {
  public:
-  explicit SafetensorsSource(const std::filesystem::path& path)
-      : path_(path.string()), file_(std::make_shared<const MappedFile>(path)) {
-    const std::string_view content = file_->text();
-    refuse_other_formats(content, path_);
-    const std::string_view header = header_of(content, path_);
-    entries_ = parse_safetensors_header(header, path_);
-    data_ = file_->bytes().subspan(kLengthBytes + header.size());
-    check_layout(entries_, data_.size(), path_);
+  explicit SafetensorsSource(FileBytes file) : file_(std::move(file)) {
+    const std::string_view content = file_.text();
+    refuse_other_formats(content, file_.name);
+    const std::string_view header = header_of(content, file_.name);
+    entries_ = parse_safetensors_header(header, file_.name);
+    data_ = file_.bytes.subspan(kLengthBytes + header.size());
+    check_layout(entries_, data_.size(), file_.name);
   }
 
   const Shape* find(std::string_view name) const override {
@@ -127,11 +125,13 @@ class SafetensorsSource final : public ParamSource {
   Tensor load(std::string_view name) const override {
     const auto found = entries_.find(name);
     if (found == entries_.end()) {
-      throw Error(Error::Kind::argument, path_ + ": there is no tensor " + in_quotes(name));
+      throw Error(Error::Kind::argument, file_.name + ": there is no tensor " + in_quotes(name));
     }
     const SafetensorsEntry& entry = found->second;
-    return {entry.shape, entry.dtype, file_, data_.data() + entry.begin};
+    return {entry.shape, entry.dtype, file_.owner, data_.data() + entry.begin};
   }
+
+  DType dtype(std::string_view name) const override { return entries_.find(name)->second.dtype; }
 
   std::vector<std::string> names() const override {
     std::vector<std::string> names;
@@ -140,19 +140,18 @@ class SafetensorsSource final : public ParamSource {
     return names;
   }
 
-  std::string description() const override { return path_; }
+  std::string description() const override { return file_.name; }
 
  private:
-  std::string path_;
-  std::shared_ptr<const MappedFile> file_;
+  FileBytes file_;
   SafetensorsEntries entries_;
   std::span<const std::byte> data_;
 };
 
 }  // namespace
 
-std::unique_ptr<ParamSource> open_safetensors(const std::filesystem::path& path) {
-  return std::make_unique<SafetensorsSource>(path);
+std::unique_ptr<ParamSource> open_safetensors(FileBytes file) {
+  return std::make_unique<SafetensorsSource>(std::move(file));
 }
 
 }  // namespace fovea

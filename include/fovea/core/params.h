@@ -21,6 +21,8 @@ class ParamSource {
 
   // The shape of a tensor, or null when there is none of that name.
   virtual const Shape* find(std::string_view name) const = 0;
+  // The element type of a tensor that find() knows.
+  virtual DType dtype(std::string_view) const { return DType::f32; }
   // A tensor that find() knows. Throws Error(file) when its bytes are unusable.
   virtual Tensor load(std::string_view name) const = 0;
   // Every name, for the check that nothing is left over.

@@ -8,10 +8,17 @@
 
 namespace fovea {
 
+struct CheckpointOptions {
+  // Files are mapped into memory, and must not change or shrink as long as a tensor of theirs is in
+  // use (a file that shrinks ends the process with SIGBUS). false: they are read to the end first.
+  bool map = true;
+};
+
 // Opens a checkpoint: a .safetensors file, or a model.safetensors.index.json with its shards beside
-// it. Files are mapped; tensors point into the mapping and stay valid after the source is gone.
-// Throws Error(file) for anything that is not a complete and consistent safetensors file, saying
-// what and where.
-std::unique_ptr<ParamSource> open_checkpoint(const std::filesystem::path& path);
+// it. Tensors point into the file's mapping and stay valid after the source is gone. Throws
+// Error(file) for anything that is not a complete and consistent safetensors file, saying what and
+// where.
+std::unique_ptr<ParamSource> open_checkpoint(const std::filesystem::path& path,
+                                             const CheckpointOptions& options = {});
 
 }  // namespace fovea
