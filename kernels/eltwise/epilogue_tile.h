@@ -99,9 +99,62 @@ FOVEA_INLINE void update_tile(Vec (&acc)[M][NV], const F& f) {
   });
 }
 
-// The epilogue with activation none or relu on a tile in registers, and its store.  One pass over
-// the registers for each part that is there: the branches stand outside of the unrolled code.
-// `last` are the lanes of a row's last vector.
+// act() of a buffer of `vectors` vectors, an even number, in place: two at a time, so that one's
+// arithmetic fills the other's latencies.
+template <Act kAct>
+[[gnu::noinline]] void activate_buffer_by(float* x, int vectors, const Epilogue& e) {
+  for (int v = 0; v < vectors; v += 2, x += 2 * Vec::kLanes) {
+    const Vec a = activate<kAct>(load(x), e);
+    const Vec b = activate<kAct>(load(x + Vec::kLanes), e);
+    store(x, a);
+    store(x + Vec::kLanes, b);
+  }
+}
+
+FOVEA_INLINE void activate_buffer(float* x, int vectors, const Epilogue& e) {
+  switch (e.act) {
+    case Act::none:
+      return;
+    case Act::relu:
+      return activate_buffer_by<Act::relu>(x, vectors, e);
+    case Act::gelu:
+      return activate_buffer_by<Act::gelu>(x, vectors, e);
+    case Act::gelu_tanh:
+      return activate_buffer_by<Act::gelu_tanh>(x, vectors, e);
+    case Act::quick_gelu:
+      return activate_buffer_by<Act::quick_gelu>(x, vectors, e);
+    case Act::silu:
+      return activate_buffer_by<Act::silu>(x, vectors, e);
+    case Act::star_relu:
+      return activate_buffer_by<Act::star_relu>(x, vectors, e);
+    case Act::sigmoid:
+      return activate_buffer_by<Act::sigmoid>(x, vectors, e);
+    case Act::tanh:
+      return activate_buffer_by<Act::tanh>(x, vectors, e);
+  }
+}
+
+// act() of a tile.  Through a buffer that stays in L1: expanding an activation M * NV times would
+// multiply the code without gaining time.
+template <int M, int NV>
+FOVEA_INLINE void activate_tile(Vec (&acc)[M][NV], const Epilogue& e) {
+  constexpr int kVectors = (M * NV + 1) / 2 * 2;
+  alignas(64) float buffer[kVectors * Vec::kLanes];
+  if constexpr (M * NV < kVectors) store(buffer + M * NV * Vec::kLanes, splat(0.0f));
+  const auto place = [&](auto i, auto j) FOVEA_INLINE_LAMBDA {
+    return buffer + (decltype(i)::value * NV + decltype(j)::value) * Vec::kLanes;
+  };
+  update_tile(acc, [&](Vec v, auto i, auto j) FOVEA_INLINE_LAMBDA {
+    store(place(i, j), v);
+    return v;
+  });
+  activate_buffer(buffer, kVectors, e);
+  update_tile(acc, [&](Vec, auto i, auto j) FOVEA_INLINE_LAMBDA { return load(place(i, j)); });
+}
+
+// The epilogue on a tile in registers, and its store.  One pass over the registers for each part
+// that is there: the branches stand outside of the unrolled code.  `last` are the lanes of a row's
+// last vector.
 template <int M, int NV, class Last>
 FOVEA_INLINE void epilogue_registers(Vec (&acc)[M][NV], float* y, std::ptrdiff_t ldy, Last last,
                                      const Epilogue& e) {
@@ -119,6 +172,8 @@ FOVEA_INLINE void epilogue_registers(Vec (&acc)[M][NV], float* y, std::ptrdiff_t
   }
   if (e.act == Act::relu) {
     update_tile(acc, [&](Vec v, auto, auto) FOVEA_INLINE_LAMBDA { return max(splat(0.0f), v); });
+  } else if (e.act != Act::none) {
+    activate_tile(acc, e);
   }
   if (e.scale != nullptr) {
     update_tile(acc, [&](Vec v, auto, auto j)
@@ -147,26 +202,15 @@ FOVEA_INLINE void epilogue_registers(Vec (&acc)[M][NV], float* y, std::ptrdiff_t
 }
 
 // Stores the epilogue of M rows of NV vectors, of which n columns exist: (NV - 1) kLanes < n <= NV
-// kLanes.  The cheap activations happen in registers.  The others go through a buffer that stays in
-// L1: expanding them M * NV times would multiply the code without gaining time.
+// kLanes.
 template <int M, int NV>
 FOVEA_INLINE void epilogue_tile(Vec (&acc)[M][NV], float* y, std::ptrdiff_t ldy, int n,
                                 const Epilogue& e) {
-  if (e.act == Act::none || e.act == Act::relu) {
-    if (n == NV * Vec::kLanes) {
-      epilogue_registers(acc, y, ldy, AllLanes(), e);
-    } else {
-      epilogue_registers(acc, y, ldy, FirstLanes{n - (NV - 1) * Vec::kLanes}, e);
-    }
-    return;
+  if (n == NV * Vec::kLanes) {
+    epilogue_registers(acc, y, ldy, AllLanes(), e);
+  } else {
+    epilogue_registers(acc, y, ldy, FirstLanes{n - (NV - 1) * Vec::kLanes}, e);
   }
-  constexpr int kWidth = NV * Vec::kLanes;
-  alignas(64) float tile[M * kWidth];
-  update_tile(acc, [&](Vec v, auto i, auto j) FOVEA_INLINE_LAMBDA {
-    store(tile + decltype(i)::value * kWidth + decltype(j)::value * Vec::kLanes, v);
-    return v;
-  });
-  epilogue_rows(tile, kWidth, y, ldy, M, n, e);
 }
 
 }  // namespace fovea::FOVEA_ISA

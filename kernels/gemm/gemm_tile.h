@@ -14,19 +14,23 @@ namespace fovea::FOVEA_ISA {
 inline constexpr int kTileVecs = kGemmCols / Vec::kLanes;
 static_assert(kGemmCols % Vec::kLanes == 0);
 
+// Every two steps in k, kFetched cache lines behind `next` are fetched into L2.
+inline constexpr int kLine = 16;  // floats
+inline constexpr int kFetched = kGemmCols > 32 ? 2 : 1;
+
 template <int MR, int NV>
-void gemm_tile(const float* a, std::ptrdiff_t lda, const float* b, float* c, std::ptrdiff_t ldc,
-               int n, int k, const Epilogue& e) {
+void gemm_tile(const float* a, std::ptrdiff_t lda, const float* b, const float* next, float* c,
+               std::ptrdiff_t ldc, int n, int k, const Epilogue& e) {
   Vec acc[MR][NV];
   unroll<MR>([&](auto i) FOVEA_INLINE_LAMBDA {
     unroll<NV>([&](auto j) FOVEA_INLINE_LAMBDA {
       acc[decltype(i)::value][decltype(j)::value] = splat(0.0f);
     });
   });
-  for (int p = 0; p < k; ++p, b += kGemmCols) {
+  const auto step = [&](int p) FOVEA_INLINE_LAMBDA {
     Vec bv[NV];
     unroll<NV>([&](auto j) FOVEA_INLINE_LAMBDA {
-      bv[decltype(j)::value] = load(b + decltype(j)::value * Vec::kLanes);
+      bv[decltype(j)::value] = load(b + p * kGemmCols + decltype(j)::value * Vec::kLanes);
     });
     unroll<MR>([&](auto i) FOVEA_INLINE_LAMBDA {
       constexpr int kRow = decltype(i)::value;
@@ -36,12 +40,21 @@ void gemm_tile(const float* a, std::ptrdiff_t lda, const float* b, float* c, std
         acc[kRow][kVec] = fma(av, bv[kVec], acc[kRow][kVec]);
       });
     });
+  };
+  int p = 0;
+  for (; p + 2 <= k; p += 2, a += 2, b += 2 * kGemmCols, next += kFetched * kLine) {
+    unroll<kFetched>([&](auto line) FOVEA_INLINE_LAMBDA {
+      __builtin_prefetch(next + decltype(line)::value * kLine, 0, 2);
+    });
+    step(0);
+    step(1);
   }
+  if (p < k) step(0);
   epilogue_tile<MR, NV>(acc, c, ldc, n, e);
 }
 
-using GemmTile = void(const float* a, std::ptrdiff_t lda, const float* b, float* c,
-                      std::ptrdiff_t ldc, int n, int k, const Epilogue& e);
+using GemmTile = void(const float* a, std::ptrdiff_t lda, const float* b, const float* next,
+                      float* c, std::ptrdiff_t ldc, int n, int k, const Epilogue& e);
 
 // All tiles with MR = 1 .. kGemmRows rows and NV = 1 .. kTileVecs vectors; [(MR - 1) * kTileVecs +
 // NV - 1].
@@ -55,15 +68,28 @@ using AllGemmTiles = GemmTiles<std::make_integer_sequence<int, kGemmRows * kTile
 
 void gemm(const float* a, std::ptrdiff_t lda, const float* b, float* c, std::ptrdiff_t ldc,
           std::ptrdiff_t m, int n, int k, const Epilogue& e) noexcept {
-  for (int j = 0; j < n; j += kGemmCols) {
+  // Tiles of nearly equal rows: 49 rows are four of 6 and five of 5, not eight of 6 and one of 1,
+  // whose two accumulators would wait for each other.
+  const std::ptrdiff_t tiles = (m + kGemmRows - 1) / kGemmRows;
+  const int rows = static_cast<int>(m / tiles);
+  const std::ptrdiff_t larger = m % tiles;  // tiles of one row more
+  const std::ptrdiff_t panel = static_cast<std::ptrdiff_t>(k) * kGemmCols;
+  const std::ptrdiff_t fetched = k / 2 * kFetched * kLine;
+  for (int j = 0; j < n; j += kGemmCols, b += panel) {
     const int columns = smaller(n - j, kGemmCols);
     const int vecs = (columns + Vec::kLanes - 1) / Vec::kLanes;
-    for (std::ptrdiff_t i = 0; i < m; i += kGemmRows) {
-      const int rows = m - i < kGemmRows ? static_cast<int>(m - i) : kGemmRows;
-      AllGemmTiles::kTable[(rows - 1) * kTileVecs + vecs - 1](
-          a + i * lda, lda, b, c + i * ldc + j, ldc, columns, k, kernels::block_of(e, i, j));
+    // While a panel is used, the next one comes from memory: all of it, a piece for each tile.
+    const float* const next = j + kGemmCols < n ? b + panel : b;
+    std::ptrdiff_t ahead = 0;
+    std::ptrdiff_t i = 0;
+    for (std::ptrdiff_t tile = 0; tile < tiles; ++tile) {
+      const int count = tile < larger ? rows + 1 : rows;
+      AllGemmTiles::kTable[(count - 1) * kTileVecs + vecs - 1](a + i * lda, lda, b, next + ahead,
+                                                               c + i * ldc + j, ldc, columns, k,
+                                                               kernels::block_of(e, i, j));
+      i += count;
+      if (ahead + fetched < panel) ahead += fetched;
     }
-    b += static_cast<std::ptrdiff_t>(k) * kGemmCols;
   }
 }
 
