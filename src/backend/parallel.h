@@ -15,6 +15,22 @@ inline std::ptrdiff_t round_up(std::ptrdiff_t a, std::ptrdiff_t multiple) {
   return ceil_div(a, multiple) * multiple;
 }
 
+// `count` things in as few parts of at most `most` as possible, all nearly of one size: a last part
+// of a few rows would read all weights for their sake.
+class EvenParts {
+ public:
+  EvenParts(std::ptrdiff_t count, std::ptrdiff_t most)
+      : count_(count), parts_(std::max<std::ptrdiff_t>(1, ceil_div(count, most))) {}
+
+  std::ptrdiff_t parts() const { return parts_; }
+  std::ptrdiff_t largest() const { return ceil_div(count_, parts_); }
+  std::ptrdiff_t begin(std::ptrdiff_t part) const { return part * count_ / parts_; }
+  std::ptrdiff_t size(std::ptrdiff_t part) const { return begin(part + 1) - begin(part); }
+
+ private:
+  std::ptrdiff_t count_, parts_;
+};
+
 // Scratch of `count` elements for every thread of a region; slot s has the s-th part.
 template <class T>
 class SlotArray {

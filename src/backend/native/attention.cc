@@ -2,8 +2,6 @@
 // Attention: softmax(scale Q K^T + bias) V as two products with a softmax between them, all in the
 // caches of one core. K^T and V are packed like weights; scale and bias ride in the first product's
 // epilogue.
-#include <cstring>
-
 #include "src/backend/native/native_backend.h"
 #include "src/backend/parallel.h"
 #include "src/backend/window_grid.h"
@@ -11,8 +9,15 @@
 namespace fovea {
 namespace {
 
-// Queries that share a block of scores; whole register tiles of every instruction set.
+// Queries that share a block of scores, at most.
 constexpr std::ptrdiff_t kQueryRows = 48;
+
+// A copy of few floats: a call of memcpy would cost as much again.
+void copy_floats(const float* from, int count, float* to) {
+  int i = 0;
+  for (; i + 8 <= count; i += 8) __builtin_memcpy(to + i, from + i, 8 * sizeof(float));
+  for (; i < count; ++i) to[i] = from[i];
+}
 
 // Rows of scores begin at cache lines.
 std::ptrdiff_t score_stride(std::ptrdiff_t keys) { return round_up(keys, 16); }
@@ -27,12 +32,12 @@ void NativeBackend::do_attention(CMapF q, CMapF k, CMapF v, const AttentionSpec&
   const std::ptrdiff_t k_size = kernels_.packed_size(keys, d);
   const std::ptrdiff_t v_size = kernels_.packed_size(d, keys);
   const std::ptrdiff_t stride = score_stride(keys);
-  const std::ptrdiff_t blocks = ceil_div(q.w, kQueryRows);
+  const EvenParts blocks(q.w, kQueryRows);
 
   const Workspace::Scope scope(ctx.workspace());
   float* const packed = ctx.workspace().floats(static_cast<std::size_t>(heads * (k_size + v_size)));
   float* const scale = ctx.workspace().floats(static_cast<std::size_t>(keys));
-  const SlotScratch scores(ctx, std::min<std::ptrdiff_t>(kQueryRows, q.w) * stride);
+  const SlotScratch scores(ctx, blocks.largest() * stride);
   std::fill_n(scale, keys, spec.scale);
 
   ctx.pool().parallel_for(heads, [&](std::ptrdiff_t i, int) {
@@ -42,12 +47,12 @@ void NativeBackend::do_attention(CMapF q, CMapF k, CMapF v, const AttentionSpec&
     kernels_.pack_nk(k.pixel(n, 0, 0) + first, k.ld, keys, d, to);
     kernels_.pack_kn(v.pixel(n, 0, 0) + first, v.ld, d, keys, to + k_size);
   });
-  ctx.pool().parallel_for(heads * blocks, [&](std::ptrdiff_t i, int slot) {
-    const std::ptrdiff_t head_of_all = i / blocks;
+  ctx.pool().parallel_for(heads * blocks.parts(), [&](std::ptrdiff_t i, int slot) {
+    const std::ptrdiff_t head_of_all = i / blocks.parts();
     const int n = static_cast<int>(head_of_all / spec.heads);
     const std::ptrdiff_t head = head_of_all % spec.heads;
-    const int row = static_cast<int>(i % blocks * kQueryRows);
-    const std::ptrdiff_t rows = std::min<std::ptrdiff_t>(kQueryRows, q.w - row);
+    const int row = static_cast<int>(blocks.begin(i % blocks.parts()));
+    const std::ptrdiff_t rows = blocks.size(i % blocks.parts());
     const float* const from = packed + head_of_all * (k_size + v_size);
     float* const s = scores[slot];
     kernels::Epilogue e;
@@ -78,7 +83,7 @@ struct NativeBackend::WindowTask {
         v_size(kernels.packed_size(d, tokens)),
         pixels(ctx, area),
         regions(ctx, area),
-        rows(ctx, 3 * area * d),
+        rows(ctx, 2 * area * d),
         packed(ctx, k_size + v_size),
         scores(ctx, area * stride),
         mask(ctx, spec_.shift_h > 0 || spec_.shift_w > 0 ? area * area : 0),
@@ -94,31 +99,40 @@ struct NativeBackend::WindowTask {
   std::ptrdiff_t stride, k_size, v_size;
   SlotArray<std::ptrdiff_t> pixels;  // (area): where the tokens lie in the image; -1 is padding
   SlotArray<int> regions;            // (area): tokens of different regions are masked
-  SlotScratch rows;  // (3, area, d): q, k, v of one head; q's place takes the output
+  SlotScratch rows;  // (2, area, d): q and k of one head; q's place takes the output
   SlotScratch packed;
   SlotScratch scores;  // (area, area), stride apart
   SlotScratch mask;    // (area, area)
   SlotScratch scale;   // (area), all alike
 
-  // The d channels from `first` on of every token.
-  void gather(const std::ptrdiff_t* at, int image, int first, float* out) const {
+  // `count` channels from `first` on of every token; rows of `out` are ldo apart.
+  void gather(const std::ptrdiff_t* at, int image, int first, int count, float* out,
+              std::ptrdiff_t ldo) const {
     const CMapF map = qkv.image(image);
-    const std::size_t bytes = sizeof(float) * static_cast<std::size_t>(d);
-    for (std::ptrdiff_t t = 0; t < area; ++t, out += d) {
+    for (std::ptrdiff_t t = 0; t < area; ++t, out += ldo) {
       const float* const row = at[t] < 0 ? spec.pad_qkv : map.row(at[t]);
       if (row != nullptr) {
-        std::memcpy(out, row + first, bytes);
+        copy_floats(row + first, count, out);
       } else {
-        std::fill_n(out, d, 0.0f);
+        std::fill_n(out, count, 0.0f);
       }
+    }
+  }
+
+  // The d channels from `first` on of every token as the packed B (tokens, d) of a product.
+  void gather_packed(const std::ptrdiff_t* at, int image, int first, int panel_columns,
+                     float* out) const {
+    for (int j = 0; j < d; j += panel_columns, out += area * panel_columns) {
+      const int columns = std::min(panel_columns, d - j);
+      if (columns < panel_columns) std::fill_n(out, area * panel_columns, 0.0f);
+      gather(at, image, first + j, columns, out, panel_columns);
     }
   }
 
   void scatter(const std::ptrdiff_t* at, int image, int first, const float* from) const {
     const MapF map = y.image(image);
-    const std::size_t bytes = sizeof(float) * static_cast<std::size_t>(d);
     for (std::ptrdiff_t t = 0; t < area; ++t, from += d) {
-      if (at[t] >= 0) std::memcpy(map.row(at[t]) + first, from, bytes);
+      if (at[t] >= 0) copy_floats(from, d, map.row(at[t]) + first);
     }
   }
 
@@ -144,18 +158,16 @@ void NativeBackend::attend_window(const WindowTask& task, int image, int window,
 
   float* const q = task.rows[slot];
   float* const k = q + task.area * d;
-  float* const v = k + task.area * d;
   float* const packed_k = task.packed[slot];
   float* const packed_v = packed_k + task.k_size;
   float* const s = task.scores[slot];
   float* const scale = task.scale[slot];
   for (int head = head_begin; head < head_end; ++head) {
-    task.gather(pixels, image, head * d, q);
-    task.gather(pixels, image, c + head * d, k);
-    task.gather(pixels, image, 2 * c + head * d, v);
+    task.gather(pixels, image, head * d, d, q, d);
+    task.gather(pixels, image, c + head * d, d, k, d);
+    task.gather_packed(pixels, image, 2 * c + head * d, kernels_.gemm_cols, packed_v);
     if (spec.cosine) kernels_.l2_normalize(q, d, q, d, 1e-12f, 2 * task.area, d);  // q and k
     kernels_.pack_nk(k, d, area, d, packed_k);
-    kernels_.pack_kn(v, d, d, area, packed_v);
 
     std::fill_n(scale, area,
                 spec.scale * (spec.head_scale != nullptr ? spec.head_scale[head] : 1.0f));

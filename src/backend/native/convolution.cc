@@ -12,8 +12,8 @@
 namespace fovea {
 namespace {
 
-// Rows that are gathered and multiplied together: whole register tiles of every instruction set.
-constexpr std::ptrdiff_t kGatheredRows = 48;
+// Rows that are gathered and multiplied together, at most.
+constexpr std::ptrdiff_t kGatheredRows = 64;
 
 bool is_pointwise(const Packed& w) {
   const Conv2dSpec& s = w.conv;
@@ -64,9 +64,9 @@ void NativeBackend::dense(CMapF x, const Packed& w, const Epilogue& epilogue, Ma
   const int groups = w.conv.groups, group_in = w.in / groups, group_out = w.out / groups;
   const int k = w.kernel_h * w.kernel_w * group_in;
   const std::ptrdiff_t rows = y.rows();
-  const std::ptrdiff_t blocks = ceil_div(rows, kGatheredRows);
+  const EvenParts blocks(rows, kGatheredRows);
   const Workspace::Scope scope(ctx.workspace());
-  if (groups == 1 && ctx.threads() > 1 && blocks < 2 * ctx.threads()) {
+  if (groups == 1 && ctx.threads() > 1 && blocks.parts() < 2 * ctx.threads()) {
     // Few rows: gather them all, so that the product can be cut in columns too.
     float* const gathered = ctx.workspace().floats(static_cast<std::size_t>(rows * k));
     ctx.pool().parallel_for(rows, [&](std::ptrdiff_t row, int) {
@@ -76,11 +76,11 @@ void NativeBackend::dense(CMapF x, const Packed& w, const Epilogue& epilogue, Ma
   }
   const kernels::Epilogue e = kernel_epilogue(epilogue);
   const std::ptrdiff_t group_size = kernels_.packed_size(group_out, k);
-  const SlotScratch gathered(ctx, std::min(rows, kGatheredRows) * k);
-  ctx.pool().parallel_for(blocks * groups, [&](std::ptrdiff_t i, int slot) {
+  const SlotScratch gathered(ctx, blocks.largest() * k);
+  ctx.pool().parallel_for(blocks.parts() * groups, [&](std::ptrdiff_t i, int slot) {
     const int group = static_cast<int>(i % groups);
-    const std::ptrdiff_t row = i / groups * kGatheredRows;
-    const std::ptrdiff_t count = std::min(kGatheredRows, rows - row);
+    const std::ptrdiff_t row = blocks.begin(i / groups);
+    const std::ptrdiff_t count = blocks.size(i / groups);
     const std::ptrdiff_t column = static_cast<std::ptrdiff_t>(group) * group_out;
     gather_rows(x, w, y, row, count, group, gathered[slot]);
     kernels_.gemm(gathered[slot], k, float_values(w) + group * group_size, y.row(row) + column,

@@ -9,31 +9,36 @@
 namespace fovea {
 namespace {
 
-// Rows of a tile: whole register tiles of every instruction set (4, 6 and 8 rows), and a block of A
-// that fits L2 for up to a thousand channels.
-constexpr std::ptrdiff_t kTileRows = 96;
-// Rows that pass through a whole MLP together; their hidden layer stays in L2.
-constexpr std::ptrdiff_t kMlpRows = 72;
-
 // How a product of rows x columns is cut into tasks.
 struct Tiles {
-  std::ptrdiff_t rows;
+  EvenParts rows;
   std::ptrdiff_t columns;  // a multiple of the panel width
 };
 
-// Tall tiles re-use a panel of B; but every thread wants a few.
-Tiles choose_tiles(const kernels::KernelTable& k, std::ptrdiff_t rows, std::ptrdiff_t columns,
-                   int threads) {
-  const std::ptrdiff_t panels = ceil_div(columns, k.gemm_cols);
-  if (threads == 1) return {kTileRows, panels * k.gemm_cols};
+// Tall tiles re-use a panel of B, but their rows of A, k long, should stay in L2; and every thread
+// wants a few tiles.
+Tiles choose_tiles(const kernels::KernelTable& kernels, std::ptrdiff_t rows, int k,
+                   std::ptrdiff_t columns, int threads) {
+  constexpr std::ptrdiff_t kBlock = 65536;  // floats of A
+  const std::ptrdiff_t panels = ceil_div(columns, kernels.gemm_cols);
+  std::ptrdiff_t height = std::clamp<std::ptrdiff_t>(kBlock / k, 64, 512);
+  if (threads == 1) return {EvenParts(rows, height), panels * kernels.gemm_cols};
   const std::ptrdiff_t wanted = 4 * static_cast<std::ptrdiff_t>(threads);
-  std::ptrdiff_t height = kTileRows;
-  while (height > 2 * k.gemm_rows && ceil_div(rows, height) * panels < wanted) {
-    height = round_up(height / 2, k.gemm_rows);
-  }
-  const std::ptrdiff_t down = ceil_div(rows, height);
-  const std::ptrdiff_t across = std::clamp<std::ptrdiff_t>(ceil_div(wanted, down), 1, panels);
-  return {height, ceil_div(panels, across) * k.gemm_cols};
+  while (height > 2 * kernels.gemm_rows && ceil_div(rows, height) * panels < wanted) height /= 2;
+  const EvenParts down(rows, height);
+  const std::ptrdiff_t across =
+      std::clamp<std::ptrdiff_t>(ceil_div(wanted, down.parts()), 1, panels);
+  return {down, ceil_div(panels, across) * kernels.gemm_cols};
+}
+
+// Rows that pass through a whole MLP together, so that their hidden layer stays in L2. Weights that
+// do not fit there with them come again for every block: then blocks are larger.
+std::ptrdiff_t mlp_rows(const Packed& fc1) {
+  constexpr std::ptrdiff_t kSmallWeights = 98304;  // floats of one layer
+  constexpr std::ptrdiff_t kHidden = 262144;       // floats of a block's hidden layer
+  constexpr std::ptrdiff_t kLeast = 72, kMost = 288;
+  const std::ptrdiff_t weights = static_cast<std::ptrdiff_t>(fc1.in) * fc1.out;
+  return weights <= kSmallWeights ? kLeast : std::clamp(kHidden / fc1.out, kLeast, kMost);
 }
 
 constexpr bool same(kernels::Act a, Activation::Kind b) {
@@ -79,13 +84,13 @@ void NativeBackend::product(const float* x, std::ptrdiff_t ldx, std::ptrdiff_t r
                             int k, int n, const Epilogue& epilogue, const MapF& y,
                             const Context& ctx) const {
   const kernels::Epilogue e = kernel_epilogue(epilogue);
-  const Tiles tiles = choose_tiles(kernels_, rows, n, ctx.threads());
+  const Tiles tiles = choose_tiles(kernels_, rows, k, n, ctx.threads());
   const std::ptrdiff_t across = ceil_div(n, tiles.columns);
-  ctx.pool().parallel_for(ceil_div(rows, tiles.rows) * across, [&](std::ptrdiff_t i, int) {
-    const std::ptrdiff_t row = i / across * tiles.rows;
+  ctx.pool().parallel_for(tiles.rows.parts() * across, [&](std::ptrdiff_t i, int) {
+    const std::ptrdiff_t row = tiles.rows.begin(i / across);
     const std::ptrdiff_t column = i % across * tiles.columns;
     kernels_.gemm(x + row * ldx, ldx, b + column * k, y.row(row) + column, y.ld,
-                  std::min(tiles.rows, rows - row),
+                  tiles.rows.size(i / across),
                   static_cast<int>(std::min(tiles.columns, n - column)), k,
                   kernels::block_of(e, row, column));
   });
@@ -99,17 +104,17 @@ void NativeBackend::do_linear(CMapF x, const Packed& w, const Epilogue& epilogue
 void NativeBackend::do_mlp(CMapF x, const Packed& fc1, const Epilogue& epilogue1, const Packed& fc2,
                            const Epilogue& epilogue2, MapF y, Context& ctx) const {
   const std::ptrdiff_t rows = x.rows();
-  const std::ptrdiff_t blocks = ceil_div(rows, kMlpRows);
+  const EvenParts blocks(rows, mlp_rows(fc1));
   // Too few blocks for the threads: then each layer's product is cut in columns as well.
-  if (ctx.threads() > 1 && blocks < 2 * ctx.threads()) {
+  if (ctx.threads() > 1 && blocks.parts() < 2 * ctx.threads()) {
     return Backend::do_mlp(x, fc1, epilogue1, fc2, epilogue2, y, ctx);
   }
   const kernels::Epilogue e1 = kernel_epilogue(epilogue1), e2 = kernel_epilogue(epilogue2);
   const Workspace::Scope scope(ctx.workspace());
-  const SlotScratch hidden(ctx, std::min(rows, kMlpRows) * fc1.out);
-  ctx.pool().parallel_for(blocks, [&](std::ptrdiff_t i, int slot) {
-    const std::ptrdiff_t row = i * kMlpRows;
-    const std::ptrdiff_t count = std::min(kMlpRows, rows - row);
+  const SlotScratch hidden(ctx, blocks.largest() * fc1.out);
+  ctx.pool().parallel_for(blocks.parts(), [&](std::ptrdiff_t i, int slot) {
+    const std::ptrdiff_t row = blocks.begin(i);
+    const std::ptrdiff_t count = blocks.size(i);
     kernels_.gemm(x.row(row), x.ld, float_values(fc1), hidden[slot], fc1.out, count, fc1.out,
                   fc1.in, e1);
     kernels_.gemm(hidden[slot], fc1.out, float_values(fc2), y.row(row), y.ld, count, fc2.out,
