@@ -14,12 +14,15 @@ namespace fovea::FOVEA_ISA {
 inline constexpr int kTileVecs = kGemmCols / Vec::kLanes;
 static_assert(kGemmCols % Vec::kLanes == 0);
 
-// Every two steps in k, kFetched cache lines behind `next` are fetched into L2.
-inline constexpr int kLine = 16;  // floats
-inline constexpr int kFetched = kGemmCols > 32 ? 2 : 1;
+// What is fetched into L2 while a tile is computed: every two steps in k, the cache line at `from`,
+// which then moves on by `step` floats.
+struct Fetch {
+  const float* from;
+  std::ptrdiff_t step;
+};
 
 template <int MR, int NV>
-void gemm_tile(const float* a, std::ptrdiff_t lda, const float* b, const float* next, float* c,
+void gemm_tile(const float* a, std::ptrdiff_t lda, const float* b, Fetch fetch, float* c,
                std::ptrdiff_t ldc, int n, int k, const Epilogue& e) {
   Vec acc[MR][NV];
   unroll<MR>([&](auto i) FOVEA_INLINE_LAMBDA {
@@ -42,10 +45,8 @@ void gemm_tile(const float* a, std::ptrdiff_t lda, const float* b, const float* 
     });
   };
   int p = 0;
-  for (; p + 2 <= k; p += 2, a += 2, b += 2 * kGemmCols, next += kFetched * kLine) {
-    unroll<kFetched>([&](auto line) FOVEA_INLINE_LAMBDA {
-      __builtin_prefetch(next + decltype(line)::value * kLine, 0, 2);
-    });
+  for (; p + 2 <= k; p += 2, a += 2, b += 2 * kGemmCols, fetch.from += fetch.step) {
+    __builtin_prefetch(fetch.from, 0, 2);
     step(0);
     step(1);
   }
@@ -53,8 +54,8 @@ void gemm_tile(const float* a, std::ptrdiff_t lda, const float* b, const float* 
   epilogue_tile<MR, NV>(acc, c, ldc, n, e);
 }
 
-using GemmTile = void(const float* a, std::ptrdiff_t lda, const float* b, const float* next,
-                      float* c, std::ptrdiff_t ldc, int n, int k, const Epilogue& e);
+using GemmTile = void(const float* a, std::ptrdiff_t lda, const float* b, Fetch fetch, float* c,
+                      std::ptrdiff_t ldc, int n, int k, const Epilogue& e);
 
 // All tiles with MR = 1 .. kGemmRows rows and NV = 1 .. kTileVecs vectors; [(MR - 1) * kTileVecs +
 // NV - 1].
@@ -74,21 +75,25 @@ void gemm(const float* a, std::ptrdiff_t lda, const float* b, float* c, std::ptr
   const int rows = static_cast<int>(m / tiles);
   const std::ptrdiff_t larger = m % tiles;  // tiles of one row more
   const std::ptrdiff_t panel = static_cast<std::ptrdiff_t>(k) * kGemmCols;
-  const std::ptrdiff_t fetched = k / 2 * kFetched * kLine;
+  // While a panel is used, the next one comes from memory, evenly, so that neither the reads in
+  // flight nor the memory's rate limit it; after the last one the first, for the next block of
+  // rows.
+  constexpr std::ptrdiff_t kCacheLine = 16;  // floats
+  const std::ptrdiff_t pairs = greater(1, k / 2) * tiles;
+  const std::ptrdiff_t even = (panel + pairs - 1) / pairs;
+  const std::ptrdiff_t step = even < kCacheLine ? even : kCacheLine;
+  const float* const first_panel = b;
   for (int j = 0; j < n; j += kGemmCols, b += panel) {
     const int columns = smaller(n - j, kGemmCols);
     const int vecs = (columns + Vec::kLanes - 1) / Vec::kLanes;
-    // While a panel is used, the next one comes from memory: all of it, a piece for each tile.
-    const float* const next = j + kGemmCols < n ? b + panel : b;
-    std::ptrdiff_t ahead = 0;
+    Fetch fetch{j + kGemmCols < n ? b + panel : first_panel, step};
     std::ptrdiff_t i = 0;
     for (std::ptrdiff_t tile = 0; tile < tiles; ++tile) {
       const int count = tile < larger ? rows + 1 : rows;
-      AllGemmTiles::kTable[(count - 1) * kTileVecs + vecs - 1](a + i * lda, lda, b, next + ahead,
-                                                               c + i * ldc + j, ldc, columns, k,
-                                                               kernels::block_of(e, i, j));
+      AllGemmTiles::kTable[(count - 1) * kTileVecs + vecs - 1](
+          a + i * lda, lda, b, fetch, c + i * ldc + j, ldc, columns, k, kernels::block_of(e, i, j));
       i += count;
-      if (ahead + fetched < panel) ahead += fetched;
+      fetch.from += k / 2 * step;
     }
   }
 }
