@@ -1,7 +1,6 @@
 # Libraries that the build finds; each optional one says in the summary what it decides.
 list(APPEND CMAKE_MODULE_PATH ${PROJECT_SOURCE_DIR}/cmake)
 find_package(Threads REQUIRED)
-find_package(pthreadpool REQUIRED)
 find_package(nlohmann_json 3.10 REQUIRED)
 
 # fovea_find(<variable> <found-variable> <package> [args...]): AUTO looks, ON insists, OFF does not.

@@ -33,8 +33,7 @@ install(FILES
   ${PROJECT_BINARY_DIR}/fovea-config.cmake ${PROJECT_BINARY_DIR}/fovea-config-version.cmake
   DESTINATION ${FOVEA_CMAKE_DIR})
 if(FOVEA_STATIC)
-  install(FILES ${PROJECT_SOURCE_DIR}/cmake/Findpthreadpool.cmake
-                ${PROJECT_SOURCE_DIR}/cmake/Findonednn.cmake DESTINATION ${FOVEA_CMAKE_DIR})
+  install(FILES ${PROJECT_SOURCE_DIR}/cmake/Findonednn.cmake DESTINATION ${FOVEA_CMAKE_DIR})
 endif()
 
 # pkg-config is told the same. It gives Libs and Requires to everybody, so that `pkg-config --libs`
@@ -42,7 +41,7 @@ endif()
 set(FOVEA_PC_LIBS "")
 set(FOVEA_PC_REQUIRES "")
 if(FOVEA_STATIC)
-  set(FOVEA_PC_LIBS "-lpthreadpool -pthread")
+  set(FOVEA_PC_LIBS "-pthread")
   if(FOVEA_HAVE_ONEDNN)
     if(onednn_OPENMP_LIBRARY)
       string(PREPEND FOVEA_PC_LIBS "-l:libgomp.so.1 ")

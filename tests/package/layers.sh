@@ -60,7 +60,6 @@ only 'Eigen/' 'src/backend/eigen/'
 only 'jpeglib|jerror|png\.h|stb|turbojpeg' 'src/io/|tests/'
 only 'nlohmann/' 'src/io/|examples/fovea/|tests/'
 only 'CLI/' 'examples/fovea/|tests/'
-only 'pthreadpool' 'src/core/'
 only '(imm|x86|avx|xmm|emm)[a-z0-9]*intrin' 'kernels/simd/|tests/'
 only 'gtest/|gmock/' 'tests/'
 
