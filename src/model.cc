@@ -87,7 +87,8 @@ Model Model::build(std::vector<ModelSpec> candidates, const ParamSource* weights
   model.spec_ = weights != nullptr ? best_fit(candidates, *weights) : candidates.front();
   std::optional<ZeroSource> zeros;
   if (weights == nullptr) weights = &zeros.emplace(list_parameters(model.spec_));
-  model.built_ = build_model(model.spec_, *weights, *model.backend_);
+  const ThreadPool pool(options.threads);  // for the packing only
+  model.built_ = build_model(model.spec_, *weights, *model.backend_, {}, &pool);
 
   model.preprocess_ = preprocess != nullptr ? *preprocess : model.spec_.info->preprocess;
   Size2d size = options.image_size;

@@ -28,6 +28,8 @@ struct LoadOptions {
   // Classes when the checkpoint does not say and the variant's own number is not meant; -1: as it
   // is.
   int num_classes = -1;
+  // Threads that prepare the weights; 0: default_threads().
+  int threads = 0;
   // Arguments that differ from the registered variant's; of a name, since a folder brings its own.
   ModelArgs args;
 };

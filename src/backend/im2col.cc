@@ -37,17 +37,19 @@ void gather_rows(const CMapF& x, const Packed& w, const MapF& y, std::ptrdiff_t 
   }
 }
 
+void positions_outside(const float* w, std::ptrdiff_t outer, std::ptrdiff_t inner,
+                       std::ptrdiff_t positions, float* out) {
+  for (std::ptrdiff_t o = 0; o < outer; ++o, w += inner * positions) {
+    for (std::ptrdiff_t p = 0; p < positions; ++p) {
+      for (std::ptrdiff_t i = 0; i < inner; ++i) *out++ = w[i * positions + p];
+    }
+  }
+}
+
 FloatBuffer positions_outside(const FloatBuffer& w, std::ptrdiff_t outer, std::ptrdiff_t inner,
                               std::ptrdiff_t positions) {
   FloatBuffer result(w.size());
-  for (std::ptrdiff_t o = 0; o < outer; ++o) {
-    for (std::ptrdiff_t i = 0; i < inner; ++i) {
-      for (std::ptrdiff_t p = 0; p < positions; ++p) {
-        result[static_cast<std::size_t>((o * positions + p) * inner + i)] =
-            w[static_cast<std::size_t>((o * inner + i) * positions + p)];
-      }
-    }
-  }
+  positions_outside(w.data(), outer, inner, positions, result.data());
   return result;
 }
 

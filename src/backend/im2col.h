@@ -19,6 +19,8 @@ void gather_rows(const CMapF& x, const Packed& w, const MapF& y, std::ptrdiff_t 
 
 // w (outer, inner, positions) -> (outer, positions, inner): a weight whose pixels' channels stay
 // together, as the gathered rows have them.
+void positions_outside(const float* w, std::ptrdiff_t outer, std::ptrdiff_t inner,
+                       std::ptrdiff_t positions, float* out);
 FloatBuffer positions_outside(const FloatBuffer& w, std::ptrdiff_t outer, std::ptrdiff_t inner,
                               std::ptrdiff_t positions);
 

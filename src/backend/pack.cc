@@ -44,7 +44,7 @@ PackedPtr Backend::finish(std::unique_ptr<Packed> packed, Packed::Kind kind, int
   return packed;
 }
 
-PackedPtr Backend::pack_linear(const Tensor& w) const {
+PackedPtr Backend::pack_linear(const Tensor& w, const PackTools& tools) const {
   const Door door("pack_linear");
   const Shape& shape = w.shape();
   const bool matrix = shape.size() == 2;
@@ -54,11 +54,12 @@ PackedPtr Backend::pack_linear(const Tensor& w) const {
   }
   const int out = checked_size(door, w, shape[0]);
   const int in = checked_size(door, w, shape[1]);
-  return finish(w.has_data() ? do_pack_linear(w) : std::make_unique<ShapeOnly>(),
+  return finish(w.has_data() ? do_pack_linear(w, tools) : std::make_unique<ShapeOnly>(),
                 Packed::Kind::linear, in, out);
 }
 
-PackedPtr Backend::pack_conv2d(const Tensor& w, const Conv2dSpec& spec) const {
+PackedPtr Backend::pack_conv2d(const Tensor& w, const Conv2dSpec& spec,
+                               const PackTools& tools) const {
   const Door door("pack_conv2d");
   const Shape& shape = w.shape();
   if (shape.size() != 4) {
@@ -75,7 +76,7 @@ PackedPtr Backend::pack_conv2d(const Tensor& w, const Conv2dSpec& spec) const {
   }
   const int in = checked_size(door, w, static_cast<std::int64_t>(group_in) * spec.groups);
   std::unique_ptr<Packed> packed =
-      w.has_data() ? do_pack_conv2d(w, spec) : std::make_unique<ShapeOnly>();
+      w.has_data() ? do_pack_conv2d(w, spec, tools) : std::make_unique<ShapeOnly>();
   packed->kernel_h = kernel_h;
   packed->kernel_w = kernel_w;
   packed->conv = spec;

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#if defined(__SSE__)
-#include <xmmintrin.h>
-#endif
-
 namespace fovea {
 
 // While one lives, its thread takes denormal numbers for zero and rounds them to zero: arithmetic
@@ -12,8 +8,11 @@ namespace fovea {
 class FlushDenormals {
  public:
 #if defined(__SSE__)
-  FlushDenormals() : before_(_mm_getcsr()) { _mm_setcsr(before_ | 0x8040); }  // FTZ and DAZ
-  ~FlushDenormals() { _mm_setcsr(before_); }
+  FlushDenormals() : before_(__builtin_ia32_stmxcsr()) {
+    constexpr unsigned kFlushToZero = 0x8000, kDenormalsAreZero = 0x0040;
+    __builtin_ia32_ldmxcsr(before_ | kFlushToZero | kDenormalsAreZero);
+  }
+  ~FlushDenormals() { __builtin_ia32_ldmxcsr(before_); }
 #else
   FlushDenormals() {}
   ~FlushDenormals() {}

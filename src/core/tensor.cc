@@ -2,6 +2,7 @@
 #include "fovea/core/tensor.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -13,7 +14,7 @@ namespace {
 
 // out[i] = widen(element i of the unaligned array at `bytes`).
 template <class Stored, class Widen>
-void convert(const std::byte* bytes, FloatBuffer& out, Widen widen) {
+void convert(const std::byte* bytes, std::span<float> out, Widen widen) {
   for (std::size_t i = 0; i < out.size(); ++i) {
     Stored value;
     std::memcpy(&value, bytes + i * sizeof(Stored), sizeof(Stored));
@@ -22,7 +23,7 @@ void convert(const std::byte* bytes, FloatBuffer& out, Widen widen) {
 }
 
 template <class Number>
-void convert_number(const std::byte* bytes, FloatBuffer& out) {
+void convert_number(const std::byte* bytes, std::span<float> out) {
   convert<Number>(bytes, out, [](Number value) { return static_cast<float>(value); });
 }
 
@@ -58,44 +59,53 @@ Tensor Tensor::take(Shape shape, FloatBuffer values) {
 
 FloatBuffer Tensor::to_floats() const {
   FloatBuffer out(static_cast<std::size_t>(numel_at_door(shape_)));
+  read_floats(0, {out.data(), out.size()});
+  return out;
+}
+
+const float* Tensor::as_floats() const {
+  const bool aligned = reinterpret_cast<std::uintptr_t>(data_) % alignof(float) == 0;
+  return dtype_ == DType::f32 && aligned ? reinterpret_cast<const float*>(data_) : nullptr;
+}
+
+void Tensor::read_floats(std::int64_t first, std::span<float> out) const {
   if (!has_data()) {
     std::fill(out.begin(), out.end(), 0.0f);
-    return out;
+    return;
   }
+  const std::byte* const from = data_ + static_cast<std::size_t>(first) * size_of(dtype_);
   switch (dtype_) {
     case DType::f64:
-      convert_number<double>(data_, out);
+      convert_number<double>(from, out);
       break;
     case DType::f32:
-      if (!out.empty()) std::memcpy(out.data(), data_, out.size() * sizeof(float));
+      if (!out.empty()) std::memcpy(out.data(), from, out.size() * sizeof(float));
       break;
     case DType::f16:
-      convert<std::uint16_t>(data_, out, f16_to_f32);
+      convert<std::uint16_t>(from, out, f16_to_f32);
       break;
     case DType::bf16:
-      convert<std::uint16_t>(data_, out, bf16_to_f32);
+      convert<std::uint16_t>(from, out, bf16_to_f32);
       break;
     case DType::i64:
-      convert_number<std::int64_t>(data_, out);
+      convert_number<std::int64_t>(from, out);
       break;
     case DType::i32:
-      convert_number<std::int32_t>(data_, out);
+      convert_number<std::int32_t>(from, out);
       break;
     case DType::i16:
-      convert_number<std::int16_t>(data_, out);
+      convert_number<std::int16_t>(from, out);
       break;
     case DType::i8:
-      convert_number<std::int8_t>(data_, out);
+      convert_number<std::int8_t>(from, out);
       break;
     case DType::u8:
-      convert_number<std::uint8_t>(data_, out);
+      convert_number<std::uint8_t>(from, out);
       break;
     case DType::boolean:
-      convert<std::uint8_t>(data_, out,
-                            [](std::uint8_t value) { return value != 0 ? 1.0f : 0.0f; });
+      convert<std::uint8_t>(from, out, [](std::uint8_t value) { return value != 0 ? 1.0f : 0.0f; });
       break;
   }
-  return out;
 }
 
 Tensor Tensor::reshaped(Shape shape) const {

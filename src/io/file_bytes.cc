@@ -51,6 +51,7 @@ void map(int fd, std::size_t size, FileBytes& file) {
   mapping->size = size;
   file.bytes = {static_cast<const std::byte*>(mapping->data), size};
   file.owner = mapping;
+  file.mapped = true;
 }
 
 void read_all(int fd, std::size_t size, FileBytes& file) {
@@ -72,6 +73,19 @@ void read_all(int fd, std::size_t size, FileBytes& file) {
 }
 
 }  // namespace
+
+std::shared_ptr<const void> FileBytes::part(std::size_t begin, std::size_t size) const {
+  if (!mapped) return owner;
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  // Pages that lie in the part as a whole; the mapping itself begins with a page.
+  const std::size_t first = (begin + page - 1) / page * page;
+  const std::size_t last = (begin + size) / page * page;
+  if (first >= last) return owner;
+  void* const pages = const_cast<std::byte*>(bytes.data()) + first;
+  return {pages, [length = last - first, kept = owner](void* p) {
+            ::madvise(p, length, MADV_DONTNEED);  // read again from the file if anybody looks
+          }};
+}
 
 FileBytes open_file(const std::filesystem::path& path, FileAccess access, std::size_t max_bytes) {
   FileBytes file;

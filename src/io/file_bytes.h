@@ -17,6 +17,12 @@ struct FileBytes {
   std::shared_ptr<const void> owner;
   std::span<const std::byte> bytes;
 
+  bool mapped = false;
+
+  // Keeps bytes [begin, begin + size) alive. When the last copy goes, what the system read for them
+  // is given back to it: a mapped file needs memory only while a part of it is in use.
+  std::shared_ptr<const void> part(std::size_t begin, std::size_t size) const;
+
   std::string_view text() const {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
   }

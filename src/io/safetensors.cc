@@ -128,7 +128,9 @@ class SafetensorsSource final : public ParamSource {
       throw Error(Error::Kind::argument, file_.name + ": there is no tensor " + in_quotes(name));
     }
     const SafetensorsEntry& entry = found->second;
-    return {entry.shape, entry.dtype, file_.owner, data_.data() + entry.begin};
+    const auto begin = static_cast<std::size_t>(data_.data() - file_.bytes.data()) + entry.begin;
+    return {entry.shape, entry.dtype, file_.part(begin, entry.end - entry.begin),
+            data_.data() + entry.begin};
   }
 
   DType dtype(std::string_view name) const override { return entries_.find(name)->second.dtype; }

@@ -5,6 +5,7 @@
 #include <array>
 #include <set>
 
+#include "fovea/core/weight_arena.h"
 #include "fovea/core/wildcard.h"
 #include "models/families.h"
 
@@ -155,12 +156,15 @@ std::vector<ParamLog::Entry> list_parameters(const ModelSpec& spec) {
 }
 
 BuiltModel build_model(const ModelSpec& spec, const ParamSource& weights, const Backend& backend,
-                       std::span<const std::string> accept) {
+                       std::span<const std::string> accept, const ThreadPool* pool) {
   const Fit fit = check(spec, weights, backend, accept);
   if (!fit.problems.empty()) {
     throw Error(Error::Kind::file, describe(spec, weights, fit.problems));
   }
+  WeightArena arena;
   ParamLog log;
+  log.pool = pool;
+  log.arena = &arena;
   BuiltModel built;
   built.backbone = make(spec, Params(fit.source.get(), backend, log));
   for (const ParamLog::Entry& entry : log.requested) built.parameters += numel(entry.shape);

@@ -24,7 +24,8 @@ Conv2d::Conv2d(const Params& p, int in, int out, int kernel_h, int kernel_w, con
                bool bias)
     : backend_(&p.backend()),
       weight_(backend_->pack_conv2d(
-          p.get("weight", weight_shape(p, in, out, kernel_h, kernel_w, spec.groups)), spec)) {
+          p.get("weight", weight_shape(p, in, out, kernel_h, kernel_w, spec.groups)), spec,
+          {p.log().pool, p.log().arena})) {
   if (bias) bias_ = p.floats("bias", {out});
   p.log().packed_bytes += weight_->bytes();
 }
@@ -53,7 +54,7 @@ Conv2d::Conv2d(const Params& p, const FoldedBatchNorm& norm, int in, int out, in
     }
     weight = Tensor::from_floats(shape, values.span());
   }
-  weight_ = backend_->pack_conv2d(weight, spec);
+  weight_ = backend_->pack_conv2d(weight, spec, {p.log().pool, p.log().arena});
   p.log().packed_bytes += weight_->bytes();
 }
 

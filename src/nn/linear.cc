@@ -17,7 +17,9 @@ Linear::Linear(const Params& p, int in, int out, bool bias, LinearForm form)
              bias ? p.floats("bias", {out}) : FloatBuffer()) {}
 
 Linear::Linear(const Params& p, const Tensor& weight, FloatBuffer bias)
-    : backend_(&p.backend()), weight_(backend_->pack_linear(weight)), bias_(std::move(bias)) {
+    : backend_(&p.backend()),
+      weight_(backend_->pack_linear(weight, {p.log().pool, p.log().arena})),
+      bias_(std::move(bias)) {
   p.log().packed_bytes += weight_->bytes();
 }
 

@@ -13,6 +13,7 @@
 namespace fovea {
 
 class Backend;
+class WeightArena;
 
 // Weights in the layout of one backend's kernels: made at load, read by the backend that made them,
 // opaque to everybody else.
@@ -31,6 +32,12 @@ class Packed {
   Conv2dSpec conv;                 // of a convolution
 };
 using PackedPtr = std::unique_ptr<const Packed>;
+
+// What helps to pack the many weights of a network; any of it may be null.
+struct PackTools {
+  const ThreadPool* pool = nullptr;  // shares the work
+  WeightArena* arena = nullptr;      // takes the results
+};
 
 // The operators of vision backbones. The public functions are the door: they check shapes, once,
 // and throw Error(argument) naming the operator, what was wanted and what was found; then they call
@@ -56,9 +63,9 @@ class Backend {
   // a dry run, an error in a real one.
 
   // w: (out, in) or (out, in, 1, 1).
-  PackedPtr pack_linear(const Tensor& w) const;
+  PackedPtr pack_linear(const Tensor& w, const PackTools& tools = {}) const;
   // w: (out, in / groups, kernel_h, kernel_w).
-  PackedPtr pack_conv2d(const Tensor& w, const Conv2dSpec& spec) const;
+  PackedPtr pack_conv2d(const Tensor& w, const Conv2dSpec& spec, const PackTools& tools = {}) const;
 
   // --- Pure operators.
 
@@ -102,8 +109,9 @@ class Backend {
   void pooling(CMapF x, int k, const Epilogue& epilogue, MapF y, Context& ctx) const;
 
  protected:
-  virtual std::unique_ptr<Packed> do_pack_linear(const Tensor& w) const = 0;
-  virtual std::unique_ptr<Packed> do_pack_conv2d(const Tensor& w, const Conv2dSpec& spec) const = 0;
+  virtual std::unique_ptr<Packed> do_pack_linear(const Tensor& w, const PackTools& tools) const = 0;
+  virtual std::unique_ptr<Packed> do_pack_conv2d(const Tensor& w, const Conv2dSpec& spec,
+                                                 const PackTools& tools) const = 0;
   virtual void do_linear(CMapF x, const Packed& w, const Epilogue& epilogue, MapF y,
                          Context& ctx) const = 0;
   virtual void do_conv2d(CMapF x, const Packed& w, const Epilogue& epilogue, MapF y,

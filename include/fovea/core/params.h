@@ -13,6 +13,8 @@
 namespace fovea {
 
 class Backend;
+class ThreadPool;
+class WeightArena;
 
 // Where weights come from: a checkpoint, generated values, nothing at all.
 class ParamSource {
@@ -49,6 +51,8 @@ class ParamLog {
   std::vector<Entry> requested;       // in the order of construction
   std::vector<std::string> problems;  // one line each: missing, or wanted and found shapes
   std::size_t packed_bytes = 0;       // of everything packed so far
+  const ThreadPool* pool = nullptr;   // for packing; may be null
+  WeightArena* arena = nullptr;       // where packed weights go; may be null
 };
 
 // A cursor in the tree of named tensors: `p / "layers" / 0 / "norm1"` is cheap. A module binds its

@@ -41,6 +41,10 @@ class Tensor {
 
   // All values, widened or rounded to fp32; zeros when there is no data.
   FloatBuffer to_floats() const;
+  // The same for out.size() values from the first-th on.
+  void read_floats(std::int64_t first, std::span<float> out) const;
+  // The values where they lie, when they are fp32 and aligned; else null.
+  const float* as_floats() const;
   // The same bytes under another shape of equal size.
   Tensor reshaped(Shape shape) const;
 

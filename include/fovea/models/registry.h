@@ -73,9 +73,10 @@ struct BuiltModel {
 };
 
 // Builds a network and binds its weights. Missing, superfluous and wrongly shaped tensors are an
-// Error(file) that lists them all. `accept` names tensors that may be left over (buffers).
+// Error(file) that lists them all. `accept` names tensors that may be left over (buffers). The
+// threads of `pool`, unless it is null, share the packing.
 BuiltModel build_model(const ModelSpec& spec, const ParamSource& weights, const Backend& backend,
-                       std::span<const std::string> accept = {});
+                       std::span<const std::string> accept = {}, const ThreadPool* pool = nullptr);
 // Without weights: for listings and dry runs.
 BuiltModel build_shape_only(const ModelSpec& spec, const Backend& backend);
 

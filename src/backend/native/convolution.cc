@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Convolutions: depthwise ones have a kernel; the others are products of gathered rows with the
 // weight, or of the map itself where the kernel is 1 x 1.
-#include <limits>
-
-#include "fovea/core/error.h"
 #include "src/backend/float_packed.h"
 #include "src/backend/im2col.h"
 #include "src/backend/native/native_backend.h"
@@ -22,33 +19,6 @@ bool is_pointwise(const Packed& w) {
 }
 
 }  // namespace
-
-// Dense: the panels of each group's (kernel_h kernel_w group_in, group_out), group after group.
-// Depthwise: (kernel_h kernel_w, channels).
-std::unique_ptr<Packed> NativeBackend::do_pack_conv2d(const Tensor& w,
-                                                      const Conv2dSpec& spec) const {
-  const std::ptrdiff_t out = w.shape()[0], group_in = w.shape()[1];
-  const std::ptrdiff_t positions = w.shape()[2] * w.shape()[3];
-  if (group_in == 1 && spec.groups == out) {
-    return std::make_unique<FloatPacked>(positions_outside(w.to_floats(), 1, out, positions));
-  }
-  if (positions * group_in > std::numeric_limits<int>::max()) {
-    throw Error(Error::Kind::argument,
-                "pack_conv2d: weight: wanted at most 2147483647 products "
-                "for one output, found " +
-                    std::to_string(positions * group_in) + ".");
-  }
-  const int k = static_cast<int>(positions * group_in),
-            group_out = static_cast<int>(out) / spec.groups;
-  const FloatBuffer rows = positions_outside(w.to_floats(), out, group_in, positions);
-  const std::ptrdiff_t size = kernels_.packed_size(group_out, k);
-  FloatBuffer packed(static_cast<std::size_t>(size) * static_cast<std::size_t>(spec.groups));
-  for (int g = 0; g < spec.groups; ++g) {
-    kernels_.pack_nk(rows.data() + static_cast<std::ptrdiff_t>(g) * group_out * k, k, group_out, k,
-                     packed.data() + g * size);
-  }
-  return std::make_unique<FloatPacked>(std::move(packed));
-}
 
 void NativeBackend::do_conv2d(CMapF x, const Packed& w, const Epilogue& epilogue, MapF y,
                               Context& ctx) const {

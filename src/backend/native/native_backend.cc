@@ -73,13 +73,6 @@ kernels::Epilogue kernel_epilogue(const Epilogue& epilogue) {
   return e;
 }
 
-std::unique_ptr<Packed> NativeBackend::do_pack_linear(const Tensor& w) const {
-  const int out = static_cast<int>(w.shape()[0]), in = static_cast<int>(w.shape()[1]);
-  FloatBuffer packed(static_cast<std::size_t>(kernels_.packed_size(out, in)));
-  kernels_.pack_nk(w.to_floats().data(), in, out, in, packed.data());
-  return std::make_unique<FloatPacked>(std::move(packed));
-}
-
 void NativeBackend::product(const float* x, std::ptrdiff_t ldx, std::ptrdiff_t rows, const float* b,
                             int k, int n, const Epilogue& epilogue, const MapF& y,
                             const Context& ctx) const {

@@ -19,8 +19,9 @@ class NativeBackend final : public Backend {
   std::string_view isa() const override { return kernels::isa_name(kernels_.isa); }
 
  protected:
-  std::unique_ptr<Packed> do_pack_linear(const Tensor& w) const override;
-  std::unique_ptr<Packed> do_pack_conv2d(const Tensor& w, const Conv2dSpec& spec) const override;
+  std::unique_ptr<Packed> do_pack_linear(const Tensor& w, const PackTools& tools) const override;
+  std::unique_ptr<Packed> do_pack_conv2d(const Tensor& w, const Conv2dSpec& spec,
+                                         const PackTools& tools) const override;
   void do_linear(CMapF x, const Packed& w, const Epilogue& epilogue, MapF y,
                  Context& ctx) const override;
   void do_conv2d(CMapF x, const Packed& w, const Epilogue& epilogue, MapF y,
@@ -45,6 +46,8 @@ class NativeBackend final : public Backend {
   // y (rows, n) = epilogue(x (rows, k) b), b packed, in tiles over the threads.
   void product(const float* x, std::ptrdiff_t ldx, std::ptrdiff_t rows, const float* b, int k,
                int n, const Epilogue& epilogue, const MapF& y, const Context& ctx) const;
+  std::unique_ptr<Packed> pack_rows(const Tensor& w, int groups, int inner, int positions,
+                                    const PackTools& tools) const;
   void depthwise(CMapF x, const Packed& w, const Epilogue& epilogue, MapF y, Context& ctx) const;
   void dense(CMapF x, const Packed& w, const Epilogue& epilogue, MapF y, Context& ctx) const;
   struct WindowTask;

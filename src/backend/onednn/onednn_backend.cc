@@ -119,14 +119,15 @@ class OneDnnBackend final : public PortableBackend {
   std::string_view name() const override { return "onednn"; }
 
  protected:
-  std::unique_ptr<Packed> do_pack_linear(const Tensor& w) const override {
+  std::unique_ptr<Packed> do_pack_linear(const Tensor& w, const PackTools&) const override {
     return translated("pack_linear", [&] {
       return std::make_unique<Weights>(w.to_floats(),
                                        Desc({w.shape()[1], w.shape()[0]}, kFloat, Tag::ba));
     });
   }
 
-  std::unique_ptr<Packed> do_pack_conv2d(const Tensor& w, const Conv2dSpec& spec) const override {
+  std::unique_ptr<Packed> do_pack_conv2d(const Tensor& w, const Conv2dSpec& spec,
+                                         const PackTools&) const override {
     return translated("pack_conv2d", [&] {
       return std::make_unique<Weights>(w.to_floats(), conv_weights(w.shape(), spec, true));
     });

@@ -15,14 +15,14 @@ constexpr int kTileColumns = 256;
 
 }  // namespace
 
-std::unique_ptr<Packed> PortableBackend::do_pack_linear(const Tensor& w) const {
+std::unique_ptr<Packed> PortableBackend::do_pack_linear(const Tensor& w, const PackTools&) const {
   return std::make_unique<FloatPacked>(w.to_floats());
 }
 
 // (out, kernel_h kernel_w, group_in): a pixel's channels stay together. Depthwise
 // (kernel_h kernel_w, channels).
-std::unique_ptr<Packed> PortableBackend::do_pack_conv2d(const Tensor& w,
-                                                        const Conv2dSpec& spec) const {
+std::unique_ptr<Packed> PortableBackend::do_pack_conv2d(const Tensor& w, const Conv2dSpec& spec,
+                                                        const PackTools&) const {
   const std::ptrdiff_t out = w.shape()[0], group_in = w.shape()[1];
   const std::ptrdiff_t positions = w.shape()[2] * w.shape()[3];
   const bool depthwise = group_in == 1 && spec.groups == out;

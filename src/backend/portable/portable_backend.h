@@ -17,8 +17,9 @@ class PortableBackend : public Backend {
                       const float* b, std::ptrdiff_t ldb, bool transposed, float* c,
                       std::ptrdiff_t ldc) const = 0;
 
-  std::unique_ptr<Packed> do_pack_linear(const Tensor& w) const override;
-  std::unique_ptr<Packed> do_pack_conv2d(const Tensor& w, const Conv2dSpec& spec) const override;
+  std::unique_ptr<Packed> do_pack_linear(const Tensor& w, const PackTools&) const override;
+  std::unique_ptr<Packed> do_pack_conv2d(const Tensor& w, const Conv2dSpec& spec,
+                                         const PackTools&) const override;
   void do_linear(CMapF x, const Packed& w, const Epilogue& epilogue, MapF y,
                  Context& ctx) const override;
   void do_conv2d(CMapF x, const Packed& w, const Epilogue& epilogue, MapF y,

@@ -6,11 +6,12 @@
 
 namespace fovea {
 
-std::unique_ptr<Packed> ReferenceBackend::do_pack_linear(const Tensor& w) const {
+std::unique_ptr<Packed> ReferenceBackend::do_pack_linear(const Tensor& w, const PackTools&) const {
   return std::make_unique<FloatPacked>(w.to_floats());
 }
 
-std::unique_ptr<Packed> ReferenceBackend::do_pack_conv2d(const Tensor& w, const Conv2dSpec&) const {
+std::unique_ptr<Packed> ReferenceBackend::do_pack_conv2d(const Tensor& w, const Conv2dSpec&,
+                                                         const PackTools&) const {
   return std::make_unique<FloatPacked>(w.to_floats());
 }
 
