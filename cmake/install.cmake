@@ -33,7 +33,8 @@ install(FILES
   ${PROJECT_BINARY_DIR}/fovea-config.cmake ${PROJECT_BINARY_DIR}/fovea-config-version.cmake
   DESTINATION ${FOVEA_CMAKE_DIR})
 if(FOVEA_STATIC)
-  install(FILES ${PROJECT_SOURCE_DIR}/cmake/Findonednn.cmake DESTINATION ${FOVEA_CMAKE_DIR})
+  install(FILES ${PROJECT_SOURCE_DIR}/cmake/Findonednn.cmake
+                ${PROJECT_SOURCE_DIR}/cmake/Findwebp.cmake DESTINATION ${FOVEA_CMAKE_DIR})
 endif()
 
 # pkg-config is told the same. It gives Libs and Requires to everybody, so that `pkg-config --libs`
@@ -53,6 +54,9 @@ if(FOVEA_STATIC)
   endif()
   if(FOVEA_HAVE_LIBPNG)
     list(APPEND FOVEA_PC_REQUIRES libpng)
+  endif()
+  if(FOVEA_HAVE_LIBWEBP)
+    list(APPEND FOVEA_PC_REQUIRES libwebp)
   endif()
   list(JOIN FOVEA_PC_REQUIRES ", " FOVEA_PC_REQUIRES)
 endif()

@@ -9,6 +9,7 @@ set(FOVEA_EIGEN AUTO CACHE STRING "eigen backend: AUTO, ON or OFF")
 set(FOVEA_ONEDNN AUTO CACHE STRING "onednn backend: AUTO, ON or OFF")
 set(FOVEA_LIBJPEG AUTO CACHE STRING "JPEG by libjpeg-turbo: AUTO, ON or OFF (then stb_image)")
 set(FOVEA_LIBPNG AUTO CACHE STRING "PNG by libpng: AUTO, ON or OFF (then stb_image)")
+set(FOVEA_LIBWEBP AUTO CACHE STRING "WebP by libwebp: AUTO, ON or OFF (then WebP is refused)")
 set(FOVEA_SANITIZE "" CACHE STRING "Sanitizers for everything: address,undefined or thread")
 set(FOVEA_MAX_ISA "avx512" CACHE STRING "Highest instruction set built in: generic, avx2 or avx512")
 

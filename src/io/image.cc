@@ -10,24 +10,6 @@
 #include "src/io/file_bytes.h"
 
 namespace fovea {
-namespace detail {
-
-void refuse(const EncodedImage& file, const std::string& why) {
-  throw Error(Error::Kind::file, "cannot read image " + std::string(file.name) + ": " + why);
-}
-
-void check_announced_size(const EncodedImage& file, std::int64_t width, std::int64_t height) {
-  constexpr std::int64_t kMaxEdge = std::numeric_limits<int>::max();
-  const std::string size = std::to_string(width) + " x " + std::to_string(height);
-  if (width < 1 || height < 1) refuse(file, "its size is " + size + " pixels");
-  if (width > kMaxEdge || height > kMaxEdge || width > file.max_pixels / height) {
-    refuse(file, "its size is " + size + " pixels, more than the limit of " +
-                     std::to_string(file.max_pixels) + " pixels in all");
-  }
-}
-
-}  // namespace detail
-
 namespace {
 
 using detail::Bytes;
@@ -41,14 +23,9 @@ struct Signature {
 
 using namespace std::string_view_literals;
 
-constexpr Signature kJpeg = {"a JPEG file", "\xFF\xD8\xFF"sv};
-constexpr Signature kPng = {"a PNG file", detail::kPngSignature};
-
-// What people hand to image readers, other than JPEG and PNG.
+// What people hand to image readers, other than what is read.
 constexpr Signature kOtherFormats[] = {
     {"a GIF file", "GIF8"sv},
-    {"a BMP file", "BM"sv},
-    {"a WebP file", "WEBP"sv, 8},
     {"a TIFF file", "II*\0"sv},
     {"a TIFF file", "MM\0*"sv},
     {"a BigTIFF file", "II+\0"sv},
@@ -67,13 +44,11 @@ constexpr Signature kOtherFormats[] = {
     {"a Radiance HDR file", "#?RADIANCE"sv},
     {"a QOI file", "qoif"sv},
     {"a DDS file", "DDS "sv},
-    {"a PNM file", "P1\n"sv},
-    {"a PNM file", "P2\n"sv},
-    {"a PNM file", "P3\n"sv},
-    {"a PNM file", "P4\n"sv},
-    {"a PNM file", "P5\n"sv},
-    {"a PNM file", "P6\n"sv},
-    {"a PNM file", "P7\n"sv},
+    {"a PAM file", "P7\n"sv},
+    {"a PFM file", "Pf\n"sv},
+    {"a PFM file", "PF\n"sv},
+    {"a PCX file", "\x0A\5\1"sv},
+    {"a Sun raster file", "\x59\xA6\x6A\x95"sv},
     {"a PDF file", "%PDF"sv},
     {"an SVG file", "<svg"sv},
     {"an XML file", "<?xml"sv},
@@ -106,16 +81,49 @@ Image decode_png(const EncodedImage& file) {
 #endif
 }
 
+Image decode_webp(const EncodedImage& file) {
+#if defined(FOVEA_WITH_LIBWEBP)
+  return detail::decode_webp_with_libwebp(file);
+#else
+  detail::refuse(file, "it is a WebP file, and this build has no WebP decoder");
+#endif
+}
+
+// A format that is read: how it is recognised, decoded, and where it keeps its EXIF data.
+struct Format {
+  bool (*is)(Bytes file);
+  Image (*decode)(const EncodedImage& file);
+  Bytes (*exif)(Bytes file);
+};
+
+constexpr Bytes (*kNoExif)(Bytes) = [](Bytes) { return Bytes{}; };
+
+constexpr Format kFormats[] = {
+    {[](Bytes file) { return detail::starts_with(file, "\xFF\xD8\xFF"sv); }, decode_jpeg,
+     [](Bytes file) { return detail::outline_jpeg(file).exif; }},
+    {[](Bytes file) { return detail::starts_with(file, detail::kPngSignature); }, decode_png,
+     detail::find_png_exif},
+    {detail::is_webp, decode_webp, detail::find_webp_exif},
+    {[](Bytes file) { return detail::starts_with(file, "BM"sv); }, detail::decode_bmp, kNoExif},
+    {detail::is_pnm, detail::decode_pnm, kNoExif},
+};
+
 [[noreturn]] void refuse_format(const EncodedImage& file) {
+  constexpr const char* kSupported = "the supported formats are JPEG, PNG, WebP, BMP and PNM";
   if (file.bytes.empty()) detail::refuse(file, "the file is empty");
   for (const Signature& signature : kOtherFormats) {
     if (matches(signature, file.bytes)) {
-      detail::refuse(file, "it is " + std::string(signature.format) +
-                               "; the supported formats are JPEG and PNG");
+      detail::refuse(file, "it is " + std::string(signature.format) + "; " + kSupported);
     }
   }
-  detail::refuse(file,
-                 "its content is of no known image format; the supported ones are JPEG and PNG");
+  detail::refuse(file, std::string("its content is of no known image format; ") + kSupported);
+}
+
+const Format& find_format(const EncodedImage& file) {
+  for (const Format& format : kFormats) {
+    if (format.is(file.bytes)) return format;
+  }
+  refuse_format(file);
 }
 
 }  // namespace
@@ -144,13 +152,16 @@ void check_image(const Image& image) {
 
 Image decode_image(std::span<const std::byte> file, const ImageOptions& options,
                    std::string_view name) {
-  const EncodedImage encoded{file, name, options.max_pixels};
-  const bool is_jpeg = matches(kJpeg, file);
-  if (!is_jpeg && !matches(kPng, file)) refuse_format(encoded);
-  Image image = is_jpeg ? decode_jpeg(encoded) : decode_png(encoded);
-  if (!options.apply_exif_orientation) return image;
-  const Bytes exif = is_jpeg ? detail::outline_jpeg(file).exif : detail::find_png_exif(file);
-  return detail::apply_orientation(std::move(image), detail::exif_orientation(exif));
+  EncodedImage encoded{file, name, options.max_pixels};
+  const Format& format = find_format(encoded);
+  const int orientation =
+      options.apply_exif_orientation ? detail::exif_orientation(format.exif(file)) : 1;
+  if (options.fast_decode) {
+    const bool swapped = orientation >= 5;  // width and height, when the picture is turned
+    encoded.least_width = swapped ? options.least_height : options.least_width;
+    encoded.least_height = swapped ? options.least_width : options.least_height;
+  }
+  return detail::apply_orientation(format.decode(encoded), orientation);
 }
 
 Image read_image(const std::filesystem::path& path, const ImageOptions& options) {

@@ -64,6 +64,23 @@ bool read_header(Decoder& decoder, Bytes bytes) noexcept {
   return true;
 }
 
+// The smallest of 1/8, 1/4 and 1/2 that is not below the wanted size; these have fast transforms.
+bool choose_scale(Decoder& decoder, const EncodedImage& file) noexcept {
+  if (setjmp(decoder.escape) != 0) return false;
+  jpeg_decompress_struct& info = decoder.info;
+  if (file.least_width > 0 && file.least_height > 0) {
+    const auto least_width = static_cast<JDIMENSION>(file.least_width);
+    const auto least_height = static_cast<JDIMENSION>(file.least_height);
+    info.scale_denom = 8;
+    for (; info.scale_denom > 1; info.scale_denom /= 2) {
+      jpeg_calc_output_dimensions(&info);
+      if (info.output_width >= least_width && info.output_height >= least_height) break;
+    }
+  }
+  jpeg_calc_output_dimensions(&info);
+  return true;
+}
+
 std::uint8_t multiply_units(int a, int b) {  // a * b / 255, rounded
   const int product = a * b + 128;
   return static_cast<std::uint8_t>(((product >> 8) + product) >> 8);
@@ -98,17 +115,16 @@ bool read_rows(Decoder& decoder, std::uint8_t* out, std::uint8_t* cmyk_row) noex
 }  // namespace
 
 Image decode_jpeg_with_libjpeg(const EncodedImage& file) {
-  if (outline_jpeg(file.bytes).scans > kMaxJpegScans) {
-    refuse(file, "the JPEG file has more than " + std::to_string(kMaxJpegScans) + " scans");
-  }
+  check_jpeg(file);
   Decoder decoder;
   if (!read_header(decoder, file.bytes)) refuse(file, decoder.message);
   check_announced_size(file, decoder.info.image_width, decoder.info.image_height);
+  if (!choose_scale(decoder, file)) refuse(file, decoder.message);
 
-  Image image = make_image(static_cast<int>(decoder.info.image_width),
-                           static_cast<int>(decoder.info.image_height));
+  Image image = make_image(static_cast<int>(decoder.info.output_width),
+                           static_cast<int>(decoder.info.output_height));
   const bool cmyk = decoder.info.out_color_space == JCS_CMYK;
-  std::vector<std::uint8_t> cmyk_row(cmyk ? std::size_t{decoder.info.image_width} * 4 : 0);
+  std::vector<std::uint8_t> cmyk_row(cmyk ? std::size_t{decoder.info.output_width} * 4 : 0);
   if (!read_rows(decoder, image.pixels.data(), cmyk ? cmyk_row.data() : nullptr)) {
     refuse(file, decoder.message);
   }

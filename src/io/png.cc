@@ -52,6 +52,8 @@ bool read_header(Decoder& decoder, Bytes bytes) noexcept {
   // max_pixels is the limit on sizes; libpng's own would refuse long, thin pictures.
   png_set_user_limits(decoder.png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
   // Profiles, texts and the like would be inflated for nothing.
+  // They are skipped, but a wrong checksum in one means a damaged file all the same.
+  png_set_crc_action(decoder.png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
   png_set_keep_unknown_chunks(decoder.png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
   png_read_info(decoder.png, decoder.info);
   return true;
@@ -60,11 +62,9 @@ bool read_header(Decoder& decoder, Bytes bytes) noexcept {
 // What a row holds when libpng has done its part; the rest is done here.
 enum class RowFormat { rgb8, palette, grey16 };
 
-RowFormat row_format(const Decoder& decoder) {
-  const int color_type = png_get_color_type(decoder.png, decoder.info);
-  if (color_type == PNG_COLOR_TYPE_PALETTE) return RowFormat::palette;
-  const int depth = png_get_bit_depth(decoder.png, decoder.info);
-  return color_type == PNG_COLOR_TYPE_GRAY && depth == 16 ? RowFormat::grey16 : RowFormat::rgb8;
+RowFormat row_format(const PngHeader& header) {
+  if (header.color_type == kPngPalette) return RowFormat::palette;
+  return header.color_type == kPngGrey && header.depth == 16 ? RowFormat::grey16 : RowFormat::rgb8;
 }
 
 // out: (height, width * 3), of which a row of fewer bytes fills the beginning.
@@ -128,15 +128,19 @@ void clip_grey16(std::size_t width, std::size_t height, std::uint8_t* rows) {
 }  // namespace
 
 Image decode_png_with_libpng(const EncodedImage& file) {
+  if (!starts_with(file.bytes, kPngSignature)) refuse(file, "it is not a PNG file");
+  const PngHeader header = check_png(file);
   Decoder decoder;
   if (!read_header(decoder, file.bytes)) refuse(file, decoder.message);
-  const std::int64_t width = png_get_image_width(decoder.png, decoder.info);
-  const std::int64_t height = png_get_image_height(decoder.png, decoder.info);
-  check_announced_size(file, width, height);
+  const auto w = static_cast<std::size_t>(header.width);
+  const auto h = static_cast<std::size_t>(header.height);
+  if (png_get_image_width(decoder.png, decoder.info) != w ||
+      png_get_image_height(decoder.png, decoder.info) != h) {
+    refuse(file, "libpng finds another size in it");
+  }
 
-  Image image = make_image(static_cast<int>(width), static_cast<int>(height));
-  const RowFormat format = row_format(decoder);
-  const auto w = static_cast<std::size_t>(width), h = static_cast<std::size_t>(height);
+  Image image = make_image(static_cast<int>(header.width), static_cast<int>(header.height));
+  const RowFormat format = row_format(header);
   std::uint8_t* rows = image.pixels.data();
   if (!read_rows(decoder, format, w, h, rows)) refuse(file, decoder.message);
   if (format == RowFormat::palette) expand_palette(decoder, w, h, rows);

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <limits>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "src/io/decoders.h"
@@ -124,55 +125,52 @@ std::array<std::byte, 768> complete_palette(Bytes palette) {
   return colors;
 }
 
-struct CheckedPng {
-  std::vector<std::byte> bytes;
-  std::uint32_t depth = 0;
-  std::uint32_t color_type = 0;
-};
-
-constexpr std::uint32_t kGrey = 0, kPalette = 3;
-
-void append_critical_chunk(const EncodedImage& file, const PngChunk& chunk, CheckedPng& png) {
-  const bool first = png.bytes.size() == kPngSignature.size();
-  if (first != (chunk.type == png_type("IHDR"))) {
-    refuse(file, "the PNG file wants one IHDR chunk, and that in front of all others");
+// The critical chunks of a file with this header, each one checked; transparency and all metadata
+// stay behind.
+class PngCleaner {
+ public:
+  PngCleaner(const EncodedImage& file, const PngHeader& header) : file_(file), header_(header) {
+    const auto signature = file.bytes.first(kPngSignature.size());
+    bytes_.reserve(file.bytes.size() + 1024);
+    bytes_.assign(signature.begin(), signature.end());
   }
-  if (chunk.type == png_type("IHDR")) {
-    png.depth = read_uint(chunk.data, 8, 1).value_or(0);
-    png.color_type = read_uint(chunk.data, 9, 1).value_or(0);
-  } else if (chunk.type == png_type("PLTE")) {
-    if (png.color_type != kPalette) return;  // a suggestion for displays
-    if (chunk.data.empty() || chunk.data.size() > 768 || chunk.data.size() % 3 != 0) {
-      refuse(file, "its palette has a length of " + std::to_string(chunk.data.size()) + " bytes");
+
+  std::vector<std::byte> clean() {
+    std::size_t position = kPngSignature.size();
+    while (const auto chunk = next_png_chunk(file_.bytes, position)) {
+      if (crc32(chunk->checked) != chunk->checksum) refuse(file_, "a PNG chunk fails its checksum");
+      const bool critical = (chunk->type & 0x20000000u) == 0;  // its first letter is a capital
+      if (critical) append(*chunk);
+      if (chunk->type == png_type("IEND")) return std::move(bytes_);
     }
-    const auto colors = complete_palette(chunk.data);
-    return append_chunk(png.bytes, chunk.type, colors);
-  } else if (chunk.type != png_type("IDAT") && chunk.type != png_type("IEND")) {
-    refuse(file, "the PNG file has a critical chunk of an unknown type");
+    refuse(file_, "the PNG file is truncated");
   }
-  append_chunk(png.bytes, chunk.type, chunk.data);
-}
 
-// The critical chunks of the file, each one checked; transparency and all metadata stay behind.
-CheckedPng checked_png(const EncodedImage& file) {
-  CheckedPng png;
-  const auto signature = file.bytes.first(kPngSignature.size());
-  png.bytes.reserve(file.bytes.size() + 1024);
-  png.bytes.assign(signature.begin(), signature.end());
-  std::size_t position = kPngSignature.size();
-  while (const auto chunk = next_png_chunk(file.bytes, position)) {
-    const bool critical = (chunk->type & 0x20000000u) == 0;  // its first letter is a capital
-    if (!critical) continue;
-    if (crc32(chunk->checked) != chunk->checksum) refuse(file, "a PNG chunk fails its checksum");
-    append_critical_chunk(file, *chunk, png);
-    if (chunk->type == png_type("IEND")) return png;
+ private:
+  void append(const PngChunk& chunk) {
+    const bool first = bytes_.size() == kPngSignature.size();
+    if (!first && chunk.type == png_type("IHDR")) refuse(file_, "the PNG file has two headers");
+    if (chunk.type == png_type("PLTE")) {
+      if (header_.color_type != kPngPalette) return;  // a suggestion for displays
+      if (has_palette_ || chunk.data.empty() || chunk.data.size() > 768 ||
+          chunk.data.size() % 3 != 0) {
+        refuse(file_, "its palette has a length of " + std::to_string(chunk.data.size()) +
+                          " bytes, or is not the only one");
+      }
+      has_palette_ = true;
+      return append_chunk(bytes_, chunk.type, complete_palette(chunk.data));
+    }
+    const bool known = chunk.type == png_type("IHDR") || chunk.type == png_type("IDAT") ||
+                       chunk.type == png_type("IEND");
+    if (!known) refuse(file_, "the PNG file has a critical chunk of an unknown type");
+    append_chunk(bytes_, chunk.type, chunk.data);
   }
-  refuse(file, "the PNG file is truncated");
-}
 
-// In a frame header (T.81, B.2.2): the number of components, and then for each of them three bytes,
-// of which the middle one holds the horizontal and vertical sampling factors.
-constexpr std::size_t kComponentCount = 5;
+  const EncodedImage& file_;
+  const PngHeader& header_;
+  std::vector<std::byte> bytes_;
+  bool has_palette_ = false;
+};
 
 // stb_image up to 2.27 writes behind its tables when a Huffman code has more than 256 symbols.
 void check_huffman_tables(const EncodedImage& file, Bytes data) {
@@ -189,11 +187,11 @@ void check_huffman_tables(const EncodedImage& file, Bytes data) {
 
 // And it reads behind its planes when one sampling factor does not divide the largest.
 void check_sampling(const EncodedImage& file, Bytes frame_header) {
-  const std::size_t count = read_uint(frame_header, kComponentCount, 1).value_or(0);
+  const std::size_t count = read_uint(frame_header, kJpegComponentCount, 1).value_or(0);
   std::uint32_t largest[2] = {1, 1};
   for (const bool divides : {false, true}) {  // the first round finds the largest
     for (std::size_t i = 0; i < count; ++i) {
-      const auto both = read_uint(frame_header, kComponentCount + 2 + 3 * i, 1).value_or(0);
+      const auto both = read_uint(frame_header, kJpegComponentCount + 2 + 3 * i, 1).value_or(0);
       const std::uint32_t factors[2] = {both >> 4, both & 15};
       for (int axis = 0; axis < 2; ++axis) {
         largest[axis] = std::max(largest[axis], factors[axis]);
@@ -218,13 +216,13 @@ void check_jpeg_tables(const EncodedImage& file) {
 }  // namespace
 
 Image decode_jpeg_with_stb(const EncodedImage& file) {
-  const JpegOutline outline = outline_jpeg(file.bytes);
+  const JpegOutline outline = check_jpeg(file);
   if (!outline.complete || outline.scans == 0) refuse(file, "the JPEG file is truncated");
-  if (outline.scans > kMaxJpegScans) {
-    refuse(file, "the JPEG file has more than " + std::to_string(kMaxJpegScans) + " scans");
+  if (is_arithmetic(outline)) {
+    refuse(file, "it is a JPEG file with arithmetic coding, which stb_image does not support");
   }
   check_jpeg_tables(file);
-  const bool cmyk = read_uint(outline.frame_header, kComponentCount, 1) == 4u;
+  const bool cmyk = read_uint(outline.frame_header, kJpegComponentCount, 1) == 4u;
   if (cmyk && outline.adobe_transform != 0 && outline.adobe_transform != 2) {
     refuse(file, "it is a CMYK picture without Adobe's marker, which stb_image does not support");
   }
@@ -233,9 +231,10 @@ Image decode_jpeg_with_stb(const EncodedImage& file) {
 
 Image decode_png_with_stb(const EncodedImage& file) {
   if (!starts_with(file.bytes, kPngSignature)) refuse(file, "it is not a PNG file");
-  const CheckedPng png = checked_png(file);
-  const StbInput input = stb_input(file, png.bytes);
-  const bool grey16 = png.depth == 16 && png.color_type == kGrey;
+  const PngHeader header = check_png(file);
+  const std::vector<std::byte> bytes = PngCleaner(file, header).clean();
+  const StbInput input = stb_input(file, bytes);
+  const bool grey16 = header.depth == 16 && header.color_type == kPngGrey;
   return grey16 ? decode_clipped_grey(file, input) : decode_rgb(file, input);
 }
 

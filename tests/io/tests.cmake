@@ -1,12 +1,14 @@
 fovea_test(resize_test io/resize_test.cc)
 fovea_test(preprocess_test io/preprocess_test.cc)
 
-fovea_test(image_test io/image_test.cc)
+fovea_test(image_test
+  io/image_test.cc
+  io/picture_table_test.cc)
 
 # Each decoder in the library is tested, also those that decode_image does not choose.
 fovea_test(decoders_test io/decoders_test.cc)
 foreach(test image_test decoders_test)
-  foreach(decoder LIBJPEG LIBPNG STB)
+  foreach(decoder LIBJPEG LIBPNG LIBWEBP STB)
     if(FOVEA_HAVE_${decoder})
       target_compile_definitions(${test} PRIVATE FOVEA_WITH_${decoder})
     endif()

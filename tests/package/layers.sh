@@ -57,7 +57,7 @@ only() {
 
 only '(oneapi/)?dnnl' 'src/backend/onednn/'
 only 'Eigen/' 'src/backend/eigen/'
-only 'jpeglib|jerror|png\.h|stb|turbojpeg' 'src/io/|tests/'
+only 'jpeglib|jerror|png\.h|stb|turbojpeg|webp/' 'src/io/|tests/|bench/pictures/'
 only 'nlohmann/' 'src/io/|examples/fovea/|tests/'
 only 'CLI/' 'examples/fovea/|tests/'
 only '(imm|x86|avx|xmm|emm)[a-z0-9]*intrin' 'kernels/simd/|tests/'
