@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -60,10 +61,20 @@ Image apply_orientation(Image image, int orientation) {
 
   Image upright =
       swap_axes ? make_image(image.height, image.width) : make_image(image.width, image.height);
-  std::uint8_t* out = upright.pixels.data();
-  for (int y = 0; y < upright.height; ++y) {
-    for (int x = 0; x < upright.width; ++x, out += kChannels) {
-      std::memcpy(out, corner + x * along_x + y * along_y, kChannels);
+  // In tiles, so that both pictures stay in the cache when rows become columns.
+  constexpr int kTile = 32;
+  const std::ptrdiff_t upright_stride = upright.width * kChannels;
+  for (int top = 0; top < upright.height; top += kTile) {
+    for (int left = 0; left < upright.width; left += kTile) {
+      for (int y = top; y < std::min(top + kTile, upright.height); ++y) {
+        const std::uint8_t* in = corner + left * along_x + y * along_y;
+        std::uint8_t* out = upright.pixels.data() + y * upright_stride + left * kChannels;
+        for (int x = left; x < std::min(left + kTile, upright.width); ++x) {
+          std::memcpy(out, in, kChannels);
+          in += along_x;
+          out += kChannels;
+        }
+      }
     }
   }
   return upright;
