@@ -333,7 +333,9 @@ def main():
         sizes = [(w, h) for w in (1, 2, 3, 7, 8, 9, 15, 16, 17, 33) for h in (1, 2, 3, 7, 8, 9, 15, 16, 17, 33)] + [(200, 133), (133, 200)]
         sets = pngs(small), jpegs(sizes), webps(sizes), bmps(small), pnms(small)
     else:
-        sets = pngs([(3, 5)]), jpegs([(17, 9)]), webps([(17, 9)]), bmps([(5, 3)]), pnms([(5, 3)])
+        interlaced = [(n, n) for n in range(1, 9)] + [(1, 8), (8, 1), (2, 5), (5, 1)]
+        passes = [(f"passes_{w}x{h}.png", png(w, h, 2, 8, True)) for w, h in interlaced]
+        sets = passes, pngs([(3, 5)]), jpegs([(17, 9)]), webps([(17, 9)]), bmps([(5, 3)]), pnms([(5, 3)])
     table = {}
     for files in sets:
         for name, data in files:

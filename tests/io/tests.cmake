@@ -2,7 +2,9 @@ fovea_test(resize_test io/resize_test.cc)
 fovea_test(preprocess_test io/preprocess_test.cc)
 
 fovea_test(image_test
+  io/fast_decode_test.cc
   io/image_test.cc
+  io/malformed_picture_test.cc
   io/picture_table_test.cc)
 
 # Each decoder in the library is tested, also those that decode_image does not choose.
