@@ -7,6 +7,7 @@
 #include "kernels/gemm/gemm.h"
 #include "kernels/norm/norm.h"
 #include "kernels/pool/pool.h"
+#include "kernels/resize/resize.h"
 #include "kernels/softmax/softmax.h"
 
 namespace fovea::kernels {
@@ -37,6 +38,8 @@ struct KernelTable {
   average_pool_fn* average_pool = nullptr;
   max_pool_fn* max_pool = nullptr;
   pool_mix_fn* pool_mix = nullptr;
+  resample_columns_fn* resample_columns = nullptr;
+  resample_rows_fn* resample_rows = nullptr;
 
   // Floats that B(k, n) takes when packed.
   std::ptrdiff_t packed_size(int n, int k) const {
