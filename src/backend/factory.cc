@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <cstdlib>
-
 #include "fovea/backend/backend.h"
 #include "fovea/core/error.h"
 #include "kernels/table.h"
 #include "src/backend/backends.h"
+#include "src/isa.h"
 
 namespace fovea {
 namespace {
@@ -18,27 +17,9 @@ std::string joined(const std::vector<std::string_view>& names) {
   return list;
 }
 
-// `source` says who asked for it: an option or the environment.
-kernels::Isa parse_isa(const std::string& name, std::string_view source) {
-  std::vector<std::string_view> known;
-  for (const kernels::Isa isa : kernels::kAllIsas) {
-    const char* const isa_name = kernels::isa_name(isa);
-    known.push_back(isa_name);
-    if (name != isa_name) continue;
-    if (kernels::isa_supported(isa)) return isa;
-    throw Error(Error::Kind::failed, std::string(source) +
-                                         ": this build and processor cannot run \"" + name +
-                                         "\"; they can run " + joined(isa_names()) + ".");
-  }
-  throw Error(Error::Kind::argument, std::string(source) + ": unknown instruction set \"" + name +
-                                         "\"; known are " + joined(known) + ".");
-}
-
 kernels::Isa choose_isa(const BackendOptions& options) {
-  if (!options.isa.empty()) return parse_isa(options.isa, "instruction set of the native backend");
-  const char* const forced = std::getenv("FOVEA_ISA");
-  if (forced != nullptr && *forced != '\0') return parse_isa(forced, "FOVEA_ISA");
-  return kernels::best_isa();
+  if (options.isa.empty()) return default_isa();
+  return isa_from_name(options.isa, "instruction set of the native backend");
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 #include <string>
 
 #include "fovea/core/error.h"
-#include "fovea/io/resize.h"
+#include "src/io/resample.h"
 
 namespace fovea {
 namespace {
@@ -111,6 +111,41 @@ std::array<std::uint8_t, kChannels> fill_pixel(const PreprocessConfig& config) {
   return fill;
 }
 
+// Writes the output's rows from top to bottom: what is fed stands at columns.target, everything
+// else is the fill pixel.
+class NormalizedRows {
+ public:
+  NormalizedRows(const PreprocessConfig& config, const Span& columns, float* out)
+      : values_(normalized_values(config)), columns_(columns), width_(config.width), out_(out) {
+    const std::array<std::uint8_t, kChannels> fill = fill_pixel(config);
+    for (std::size_t c = 0; c < kChannels; ++c) fill_[c] = values_[c][fill[c]];
+  }
+
+  void fill_rows(int count) {
+    for (int y = 0; y < count; ++y) fill_pixels(width_);
+  }
+  void row(const std::uint8_t* rgb) {
+    fill_pixels(columns_.target);
+    float* out = out_;
+    for (int x = 0; x < columns_.count; ++x, rgb += kChannels, out += kChannels) {
+      for (std::size_t c = 0; c < kChannels; ++c) out[c] = values_[c][rgb[c]];
+    }
+    out_ = out;
+    fill_pixels(width_ - columns_.target - columns_.count);
+  }
+
+ private:
+  void fill_pixels(int count) {
+    for (int x = 0; x < count; ++x) out_ = std::copy(fill_.begin(), fill_.end(), out_);
+  }
+
+  NormalizedValues values_;
+  std::array<float, kChannels> fill_{};
+  Span columns_;
+  int width_;
+  float* out_;
+};
+
 }  // namespace
 
 void preprocess(const Image& image, const PreprocessConfig& config, float* nhwc_out) {
@@ -119,22 +154,13 @@ void preprocess(const Image& image, const PreprocessConfig& config, float* nhwc_
   const Plan plan = make_plan(image, config);
   const Span columns = center_span(plan.width, config.width);
   const Span rows = center_span(plan.height, config.height);
-  const Image resized = resize_window(image, plan.width, plan.height, plan.filter,
-                                      {columns.source, rows.source, columns.count, rows.count});
+  detail::RowResampler resampler(image.width, image.height, plan.width, plan.height, plan.filter,
+                                 {columns.source, rows.source, columns.count, rows.count});
 
-  const NormalizedValues values = normalized_values(config);
-  const std::array<std::uint8_t, kChannels> fill = fill_pixel(config);
-  const std::uint8_t* source = resized.pixels.data();
-  float* out = nhwc_out;
-  for (int y = 0; y < config.height; ++y) {
-    const bool inside_rows = y >= rows.target && y < rows.target + rows.count;
-    for (int x = 0; x < config.width; ++x, out += kChannels) {
-      const bool inside = inside_rows && x >= columns.target && x < columns.target + columns.count;
-      const std::uint8_t* pixel = inside ? source : fill.data();
-      for (std::size_t c = 0; c < kChannels; ++c) out[c] = values[c][pixel[c]];
-      if (inside) source += kChannels;
-    }
-  }
+  NormalizedRows out(config, columns, nhwc_out);
+  out.fill_rows(rows.target);
+  detail::resample(image, resampler, [&](const std::uint8_t* row) { out.row(row); });
+  out.fill_rows(config.height - rows.target - rows.count);
 }
 
 }  // namespace fovea
