@@ -88,11 +88,11 @@ int classify(const ClassifyOptions& options) {
                                            "pooled features");
   }
   Context ctx(options.model.threads);
-  PictureReader reader(model, options.pictures.files, options.pictures);
+  PictureReader reader(model, options.pictures.files, options.pictures, ctx.threads());
   reserve_workspace(model, reader.batch(), ctx);
   Json all = Json::array();
   int code = kOk;
-  for (PictureBatch batch; reader.next(batch, ctx);) {
+  for (PictureBatch batch; reader.next(batch);) {
     for (const Classified& result : classify_batch(model, batch, options.topk, ctx)) {
       const Picture& picture = *result.picture;
       if (!picture.error.empty()) {

@@ -84,10 +84,10 @@ int embed(const EmbedOptions& options) {
   if (!options.output.empty()) output_format(options.output);
   const Model model = load_model(options.model);
   Context ctx(options.model.threads);
-  PictureReader reader(model, options.pictures.files, options.pictures);
+  PictureReader reader(model, options.pictures.files, options.pictures, ctx.threads());
   reserve_workspace(model, reader.batch(), ctx);
   Embeddings found;
-  for (PictureBatch batch; reader.next(batch, ctx);) {
+  for (PictureBatch batch; reader.next(batch);) {
     embed_batch(options, model, batch, found, ctx);
   }
   if (!options.output.empty() && found.count > 0) {

@@ -67,14 +67,14 @@ int features(const FeaturesOptions& options) {
   output_format(options.output);
   const Model model = load_model(options.model);
   Context ctx(options.model.threads);
-  PictureReader reader(model, options.pictures.files, options.pictures);
+  PictureReader reader(model, options.pictures.files, options.pictures, ctx.threads());
   reserve_workspace(model, reader.batch(), ctx);
 
   std::vector<Level> pyramid(model.backbone().feature_info().size());
   Json pictures = Json::array();
   int code = kOk;
   int row = 0;
-  for (PictureBatch batch; reader.next(batch, ctx);) {
+  for (PictureBatch batch; reader.next(batch);) {
     if (batch.images.n > 0) {
       model.backbone().features(
           batch.images,

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
+#include <condition_variable>
 #include <cstddef>
 #include <filesystem>
+#include <mutex>
 #include <span>
+#include <stop_token>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "common.h"
@@ -43,29 +48,53 @@ struct PictureBatch {
   CMapF images;                   // the good ones: (n, h, w, 3), n may be 0
 };
 
-// Decodes and prepares files, a batch at a time, on all threads of a context. A bad file takes
-// nothing but itself down.
+// Decodes and prepares files, a batch at a time and one batch ahead: while the caller computes one,
+// other threads read the next. A bad file takes nothing but itself down.
 class PictureReader {
  public:
-  // `model` and `files` must outlive the reader.
+  // `model` and `files` must outlive the reader. `threads` read, of which the caller is one while
+  // it waits for a batch; with 1 there are no others, and nothing is read ahead.
   PictureReader(const Model& model, std::span<const std::string> files,
-                const PictureOptions& options);
+                const PictureOptions& options, int threads);
 
   // Pictures in a full batch.
   int batch() const { return static_cast<int>(batch_); }
 
   // The next batch; false after the last one. A batch is valid until the next call.
-  bool next(PictureBatch& batch, const Context& ctx);
+  bool next(PictureBatch& batch);
 
  private:
+  // The batch that the caller has and the one after it, in turns.
+  static constexpr std::size_t kBatches = 2;
+  struct Slot {
+    std::vector<Picture> pictures;  // of a whole batch, or of what is left
+    FloatBuffer pixels;             // (batch, h, w, 3)
+    std::size_t done = 0;           // pictures that were read
+  };
+
+  std::size_t count_of(std::size_t number) const;  // pictures of a batch
+  Slot& slot(std::size_t number) { return slots_[number % kBatches]; }
+  void start(std::size_t number);
+  // Is there a file of the batches before `end` that nobody has taken?
+  bool some_left(std::size_t end) const;
+  void read_one(std::unique_lock<std::mutex>& lock);
   void read(Picture& picture, float* pixels) const;
+  void read_ahead(const std::stop_token& stop);
+  void close_gaps(Slot& slot, PictureBatch& batch) const;
 
   const Model& model_;
   std::span<const std::string> files_;
   ImageOptions decoding_;
   std::size_t batch_;
-  FloatBuffer pixels_;  // (batch, h, w, 3)
-  std::size_t next_ = 0;
+  std::size_t stride_;         // floats of one picture
+  std::size_t delivered_ = 0;  // batches, of which the last one is the caller's
+
+  std::mutex mutex_;  // of everything below
+  std::condition_variable_any changed_;
+  std::array<Slot, kBatches> slots_;
+  std::size_t started_ = 0;            // batches that have a slot
+  std::size_t taken_ = 0;              // files that somebody reads or has read
+  std::vector<std::jthread> readers_;  // last: they use all of the above
 };
 
 // Grows the workspace of `ctx` to what a batch of n will need, so that the first one is not slower

@@ -19,6 +19,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
 struct ValidateOptions {
   ModelOptions model;
   PictureOptions pictures;
@@ -31,6 +35,7 @@ struct Score {
   std::size_t first = 0;  // the right class came first
   std::size_t among5 = 0;
   double seconds = 0;
+  double network_seconds = 0;
 
   double percent(std::size_t count) const {
     return images == 0 ? 0.0 : 100.0 * static_cast<double>(count) / static_cast<double>(images);
@@ -73,7 +78,9 @@ void score_batch(const Model& model, const PictureBatch& batch, const int* class
   if (batch.images.n == 0) return;
   const Workspace::Scope scope(ctx.workspace());
   const MapF logits = ctx.workspace().map(batch.images.n, 1, 1, model.backbone().num_classes());
+  const auto start = Clock::now();
   model.backbone().logits(batch.images, logits, ctx);
+  score.network_seconds += seconds_since(start);
   for (std::size_t i = 0; i < batch.pictures.size(); ++i) {
     const int row = batch.pictures[i].row;
     if (row < 0) continue;
@@ -88,12 +95,12 @@ void score_batch(const Model& model, const PictureBatch& batch, const int* class
 
 Score evaluate(const Model& model, const ImageFolder& folder, const ValidateOptions& options) {
   Context ctx(options.model.threads);
-  PictureReader reader(model, folder.files, options.pictures);
-  reserve_workspace(model, reader.batch(), ctx);
   Progress progress(folder.files.size());
   Score score;
-  const auto start = Clock::now();
-  for (PictureBatch batch; reader.next(batch, ctx);) {
+  const auto start = Clock::now();  // the reader begins at once
+  PictureReader reader(model, folder.files, options.pictures, ctx.threads());
+  reserve_workspace(model, reader.batch(), ctx);
+  for (PictureBatch batch; reader.next(batch);) {
     const int* classes = folder.classes.data() + score.images + score.failed;
     for (const Picture& picture : batch.pictures) {
       if (picture.error.empty()) continue;
@@ -104,7 +111,7 @@ Score evaluate(const Model& model, const ImageFolder& folder, const ValidateOpti
     score_batch(model, batch, classes, score, ctx);
     progress.update(score);
   }
-  score.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  score.seconds = seconds_since(start);
   return score;
 }
 
@@ -117,6 +124,8 @@ void print_score(const Score& score, const ImageFolder& folder, bool json) {
            {"failed", score.failed},
            {"seconds", score.seconds},
            {"images_per_second", rate},
+           {"network_seconds", score.network_seconds},
+           {"network_busy", score.network_seconds / score.seconds},
            {"classes", folder.class_names.size()},
            {"classes_by", to_string(folder.by)}});
     return;
@@ -125,7 +134,9 @@ void print_score(const Score& score, const ImageFolder& folder, bool json) {
   out << std::fixed << std::setprecision(2) << "top-1 " << score.percent(score.first)
       << " %, top-5 " << score.percent(score.among5) << " % of " << score.images << " pictures";
   if (score.failed > 0) out << " (" << score.failed << " could not be read)";
-  out << std::setprecision(1) << " in " << score.seconds << " s (" << rate << " per second)\n";
+  out << std::setprecision(1) << " in " << score.seconds << " s (" << rate
+      << " per second; network busy " << std::setprecision(0)
+      << 100.0 * score.network_seconds / score.seconds << " %)\n";
   std::cout << out.str();
 }
 
