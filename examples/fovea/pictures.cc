@@ -80,7 +80,7 @@ void PictureReader::read_ahead(const std::stop_token& stop) {
 void PictureReader::read(Picture& picture, float* pixels) const {
   const auto start = std::chrono::steady_clock::now();
   try {
-    preprocess(read_image(picture.file, decoding_), model_.preprocess_config(), pixels);
+    read_and_preprocess(picture.file, model_.preprocess_config(), pixels, decoding_);
   } catch (const std::exception& error) {
     picture.error = error.what();
     // Messages of the decoder begin with the path, those of the transform know none.

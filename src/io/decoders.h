@@ -69,6 +69,8 @@ std::uint32_t crc32(Bytes bytes) noexcept;
 // In front of the TIFF structure in JPEG files.
 inline constexpr std::string_view kExifHeader{"Exif\0\0", 6};
 
+inline bool is_jpeg(Bytes file) noexcept { return starts_with(file, "\xFF\xD8\xFF"); }
+
 struct JpegSegment {
   std::uint32_t marker = 0;  // the byte behind 0xFF
   Bytes data;                // without its length field

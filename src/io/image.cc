@@ -99,8 +99,7 @@ struct Format {
 constexpr Bytes (*kNoExif)(Bytes) = [](Bytes) { return Bytes{}; };
 
 constexpr Format kFormats[] = {
-    {[](Bytes file) { return detail::starts_with(file, "\xFF\xD8\xFF"sv); }, decode_jpeg,
-     [](Bytes file) { return detail::outline_jpeg(file).exif; }},
+    {detail::is_jpeg, decode_jpeg, [](Bytes file) { return detail::outline_jpeg(file).exif; }},
     {[](Bytes file) { return detail::starts_with(file, detail::kPngSignature); }, decode_png,
      detail::find_png_exif},
     {detail::is_webp, decode_webp, detail::find_webp_exif},

@@ -8,9 +8,16 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <vector>
 
 #include "fovea/core/error.h"
+#include "fovea/models/model_args.h"
+#include "src/io/decoders.h"
+#include "src/io/file_bytes.h"
 #include "src/io/resample.h"
+#ifdef FOVEA_WITH_LIBJPEG
+#include "src/io/jpeg_rows.h"
+#endif
 
 namespace fovea {
 namespace {
@@ -32,46 +39,47 @@ struct Plan {
   Filter filter = Filter::bicubic;
 };
 
-int to_edge(double pixels, const Image& image) {
+int to_edge(double pixels, Size2d picture) {
   if (!(pixels >= 1.0 && pixels <= std::numeric_limits<int>::max())) {
     throw Error(Error::Kind::argument,
-                "preprocessing cannot resize a picture of " + std::to_string(image.width) + " x " +
-                    std::to_string(image.height) + " pixels: an edge would become " +
+                "preprocessing cannot resize a picture of " + std::to_string(picture.w) + " x " +
+                    std::to_string(picture.h) + " pixels: an edge would become " +
                     std::to_string(pixels) + " pixels long");
   }
   return static_cast<int>(pixels);
 }
 
 // Keeps the aspect ratio, so that one edge of the picture gets its target and the other one rounds.
-Plan keep_ratio(const Image& image, double ratio, Filter filter) {
-  return {to_edge(round_half_even(image.width / ratio), image),
-          to_edge(round_half_even(image.height / ratio), image), filter};
+Plan keep_ratio(Size2d picture, double ratio, Filter filter) {
+  return {to_edge(round_half_even(picture.w / ratio), picture),
+          to_edge(round_half_even(picture.h / ratio), picture), filter};
 }
 
-Plan make_plan(const Image& image, const PreprocessConfig& config) {
-  const double target_width = to_edge(std::floor(config.width / config.crop_pct), image);
-  const double target_height = to_edge(std::floor(config.height / config.crop_pct), image);
-  const double ratio_width = image.width / target_width;
-  const double ratio_height = image.height / target_height;
+Plan make_plan(Size2d picture, const PreprocessConfig& config) {
+  const double target_width = to_edge(std::floor(config.width / config.crop_pct), picture);
+  const double target_height = to_edge(std::floor(config.height / config.crop_pct), picture);
+  const double ratio_width = picture.w / target_width;
+  const double ratio_height = picture.h / target_height;
   switch (config.crop_mode) {
     case CropMode::squash:
-      return {to_edge(target_width, image), to_edge(target_height, image), config.interpolation};
+      return {to_edge(target_width, picture), to_edge(target_height, picture),
+              config.interpolation};
     case CropMode::border:
-      return keep_ratio(image, std::max(ratio_width, ratio_height), config.interpolation);
+      return keep_ratio(picture, std::max(ratio_width, ratio_height), config.interpolation);
     case CropMode::center:
       break;
   }
   if (target_width != target_height) {
     // timm does not pass its interpolation on here, and the default of that class is bilinear.
-    return keep_ratio(image, std::min(ratio_width, ratio_height), Filter::bilinear);
+    return keep_ratio(picture, std::min(ratio_width, ratio_height), Filter::bilinear);
   }
   // torchvision truncates the longer edge where timm's own class rounds it.
-  const int shorter = std::min(image.width, image.height);
+  const int shorter = std::min(picture.w, picture.h);
   const auto scaled = [&](int edge) {
-    return edge == shorter ? to_edge(target_width, image)
-                           : to_edge(std::trunc(target_width * edge / shorter), image);
+    return edge == shorter ? to_edge(target_width, picture)
+                           : to_edge(std::trunc(target_width * edge / shorter), picture);
   };
-  return {scaled(image.width), scaled(image.height), config.interpolation};
+  return {scaled(picture.w), scaled(picture.h), config.interpolation};
 }
 
 // Where the centre crop reads and writes along one axis.
@@ -146,21 +154,113 @@ class NormalizedRows {
   float* out_;
 };
 
+// One picture's way: where its rows go in, and where they come out.
+class Transform {
+ public:
+  Transform(Size2d picture, const PreprocessConfig& config, float* nhwc_out)
+      : plan_(make_plan(picture, config)),
+        columns_(center_span(plan_.width, config.width)),
+        rows_(center_span(plan_.height, config.height)),
+        below_(config.height - rows_.target - rows_.count),
+        resampler_(picture.w, picture.h, plan_.width, plan_.height, plan_.filter,
+                   {columns_.source, rows_.source, columns_.count, rows_.count}),
+        out_(config, columns_, nhwc_out) {}
+
+  // feed(resampler, finished) feeds all rows that the resampler wants.
+  template <class Feed>
+  void run(const Feed& feed) {
+    out_.fill_rows(rows_.target);
+    feed(resampler_, [this](const std::uint8_t* row) { out_.row(row); });
+    out_.fill_rows(below_);
+  }
+
+ private:
+  Plan plan_;
+  Span columns_, rows_;
+  int below_;
+  detail::RowResampler resampler_;
+  NormalizedRows out_;
+};
+
+#ifdef FOVEA_WITH_LIBJPEG
+using detail::RowResampler;
+
+// Rows go from the decoder into the resampler while they are in the cache.
+void feed_jpeg(detail::JpegRows& jpeg, RowResampler& resampler, const RowResampler::Row& finished) {
+  jpeg.keep_columns(resampler.columns().first(), resampler.columns().end());
+  const std::size_t stride =
+      static_cast<std::size_t>(jpeg.column_count()) * kChannels + RowResampler::kOverread;
+  std::vector<std::uint8_t> buffer(RowResampler::kRows * stride);
+  std::uint8_t* rows[RowResampler::kRows];
+  const std::uint8_t* wanted[RowResampler::kRows];
+  for (std::size_t i = 0; i < RowResampler::kRows; ++i) {
+    rows[i] = buffer.data() + i * stride;
+    wanted[i] = rows[i] + (resampler.columns().first() - jpeg.first_column()) * kChannels;
+  }
+  const int first = resampler.rows().first();
+  const int end = resampler.rows().end();
+  for (int y = 0; y < jpeg.height();) {
+    const int stop = y < first ? first : y < end ? end : jpeg.height();
+    const int count = std::min(RowResampler::kRows, stop - y);
+    jpeg.read(rows, count);
+    if (y >= first && y < end) resampler.feed(wanted, count, finished);
+    y += count;
+  }
+  jpeg.finish();
+}
+
+void preprocess_jpeg(detail::Bytes file, const PreprocessConfig& config, float* nhwc_out,
+                     ImageOptions options, std::string_view name) {
+  const detail::EncodedImage encoded{file, name, options.max_pixels};
+  detail::JpegRows jpeg(encoded);
+  const int orientation = options.apply_exif_orientation
+                              ? detail::exif_orientation(detail::outline_jpeg(file).exif)
+                              : 1;
+  if (options.fast_decode) {
+    const bool swapped = orientation >= 5;  // width and height, when the picture is turned
+    const Plan plan = make_plan(
+        swapped ? Size2d{jpeg.width(), jpeg.height()} : Size2d{jpeg.height(), jpeg.width()},
+        config);
+    options.least_width = plan.width;
+    options.least_height = plan.height;
+  }
+  if (orientation != 1) {
+    preprocess(decode_image(file, options, name), config, nhwc_out);
+    return;
+  }
+  if (options.fast_decode) jpeg.scale_down(options.least_width, options.least_height);
+  Transform({jpeg.height(), jpeg.width()}, config, nhwc_out)
+      .run([&](auto& resampler, const auto& finished) { feed_jpeg(jpeg, resampler, finished); });
+}
+#endif
+
 }  // namespace
 
 void preprocess(const Image& image, const PreprocessConfig& config, float* nhwc_out) {
   validate(config);
   check_image(image);
-  const Plan plan = make_plan(image, config);
-  const Span columns = center_span(plan.width, config.width);
-  const Span rows = center_span(plan.height, config.height);
-  detail::RowResampler resampler(image.width, image.height, plan.width, plan.height, plan.filter,
-                                 {columns.source, rows.source, columns.count, rows.count});
+  Transform({image.height, image.width}, config, nhwc_out)
+      .run([&](auto& resampler, const auto& finished) {
+        detail::resample(image, resampler, finished);
+      });
+}
 
-  NormalizedRows out(config, columns, nhwc_out);
-  out.fill_rows(rows.target);
-  detail::resample(image, resampler, [&](const std::uint8_t* row) { out.row(row); });
-  out.fill_rows(config.height - rows.target - rows.count);
+void decode_and_preprocess(std::span<const std::byte> file, const PreprocessConfig& config,
+                           float* nhwc_out, const ImageOptions& options, std::string_view name) {
+  validate(config);
+#ifdef FOVEA_WITH_LIBJPEG
+  if (detail::is_jpeg(file)) {
+    preprocess_jpeg(file, config, nhwc_out, options, name);
+    return;
+  }
+#endif
+  preprocess(decode_image(file, options, name), config, nhwc_out);
+}
+
+void read_and_preprocess(const std::filesystem::path& path, const PreprocessConfig& config,
+                         float* nhwc_out, const ImageOptions& options) {
+  decode_and_preprocess(open_file(path, FileAccess::read).bytes, config, nhwc_out, options,
+                        path.string());
 }
 
 }  // namespace fovea

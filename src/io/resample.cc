@@ -114,8 +114,8 @@ std::vector<int> same_positions(int begin, int count) {
 
 void ResampledAxis::pick(const std::vector<int>& positions) {
   taps_.reserve(positions.size());
-  for (const int position : positions) taps_.push_back({position, 1, nullptr});
   first_ = positions.front();
+  for (const int position : positions) taps_.push_back({position - first_, 1, nullptr});
   end_ = positions.back() + 1;
 }
 
@@ -151,13 +151,14 @@ ResampledAxis::ResampledAxis(int in, int out, int begin, int count, Filter filte
                  fixed_weight(sum != 0.0 ? exact[i] / sum : exact[i]));
     }
   }
+  first_ = taps_.front().first;
+  end_ = taps_.back().first + taps_.back().count;
   const ResizeWeights* next = weights_.data();
   for (ResizeTaps& taps : taps_) {
+    taps.first -= first_;
     taps.weights = next;
     next += (taps.count + kResizeGroup - 1) / kResizeGroup;
   }
-  first_ = taps_.front().first;
-  end_ = taps_.back().first + taps_.back().count;
 }
 
 RowResampler::RowResampler(int in_width, int in_height, int width, int height, Filter filter,
@@ -191,13 +192,12 @@ void RowResampler::filter_columns(const std::uint8_t* const* rows, int count) {
 void RowResampler::filter_rows(const Row& finished) {
   for (; next_ < rows_.taps().size(); ++next_) {
     const ResizeTaps& taps = rows_.taps()[next_];
-    const int first = taps.first - rows_.first();
-    if (first + taps.count > fed_) return;
+    if (taps.first + taps.count > fed_) return;
     if (!rows_.filtered()) {
-      finished(held(first));
+      finished(held(taps.first));
       continue;
     }
-    for (int i = 0; i < taps.count; ++i) taps_[static_cast<std::size_t>(i)] = held(first + i);
+    for (int i = 0; i < taps.count; ++i) taps_[static_cast<std::size_t>(i)] = held(taps.first + i);
     kernels_.resample_rows(taps_.data(), taps.count, taps.weights, width_ * kChannels, row_.data());
     finished(row_.data());
   }
@@ -217,7 +217,8 @@ void RowResampler::feed(const std::uint8_t* const* rows, int count, const Row& f
 
 void resample(const Image& image, RowResampler& resampler, const RowResampler::Row& finished) {
   const std::size_t stride = static_cast<std::size_t>(image.width) * kChannels;
-  const std::size_t used = static_cast<std::size_t>(resampler.columns().end()) * kChannels;
+  const std::size_t first = static_cast<std::size_t>(resampler.columns().first()) * kChannels;
+  const std::size_t used = static_cast<std::size_t>(resampler.columns().end()) * kChannels - first;
   const std::size_t readable = used + RowResampler::kOverread;
   // The last rows are copied to where there is something to read behind them.
   std::vector<std::uint8_t> copies;
@@ -226,7 +227,7 @@ void resample(const Image& image, RowResampler& resampler, const RowResampler::R
   for (int y = resampler.rows().first(); y < end; y += RowResampler::kRows) {
     const int count = std::min(RowResampler::kRows, end - y);
     for (int i = 0; i < count; ++i) {
-      const std::size_t begin = static_cast<std::size_t>(y + i) * stride;
+      const std::size_t begin = static_cast<std::size_t>(y + i) * stride + first;
       rows[i] = image.pixels.data() + begin;
       if (begin + readable <= image.pixels.size()) continue;
       if (copies.empty()) copies.resize(RowResampler::kRows * readable);

@@ -19,7 +19,7 @@ class ResampledAxis {
   // Outputs begin .. begin + count - 1 of an axis resized from `in` to `out` pixels.
   ResampledAxis(int in, int out, int begin, int count, Filter filter);
 
-  // False where every output is one input: its taps have no weights.
+  // False where every output is one input: its taps have no weights. Taps count from first().
   bool filtered() const { return !weights_.empty(); }
   const std::vector<kernels::ResizeTaps>& taps() const { return taps_; }
   int most_taps() const { return most_taps_; }
@@ -59,8 +59,9 @@ class RowResampler {
   using Row = std::function<void(const std::uint8_t* rgb)>;  // window.width pixels
 
   // The next `count` rows of the input, of which the first to be fed is rows().first(). Each points
-  // to its pixel 0 and is readable for kOverread bytes behind pixel columns().end() - 1. `finished`
-  // takes every row of the window that is now complete, from top to bottom.
+  // to its pixel columns().first() and is readable for kOverread bytes behind pixel
+  // columns().end() - 1. `finished` takes every row of the window that is now complete, from top to
+  // bottom.
   void feed(const std::uint8_t* const* rows, int count, const Row& finished);
 
  private:

@@ -1,5 +1,5 @@
 fovea_test(resize_test io/resize_test.cc)
-fovea_test(preprocess_test io/preprocess_test.cc)
+fovea_test(preprocess_test io/decode_and_preprocess_test.cc io/preprocess_test.cc)
 
 fovea_test(image_test
   io/fast_decode_test.cc
@@ -9,13 +9,17 @@ fovea_test(image_test
 
 # Each decoder in the library is tested, also those that decode_image does not choose.
 fovea_test(decoders_test io/decoders_test.cc)
-foreach(test image_test decoders_test)
+foreach(test image_test decoders_test preprocess_test)
   foreach(decoder LIBJPEG LIBPNG LIBWEBP STB)
     if(FOVEA_HAVE_${decoder})
       target_compile_definitions(${test} PRIVATE FOVEA_WITH_${decoder})
     endif()
   endforeach()
 endforeach()
+
+if(FOVEA_HAVE_LIBJPEG)
+  target_link_libraries(preprocess_test PRIVATE JPEG::JPEG)  # writes what it reads
+endif()
 
 fovea_test(checkpoint_test
   io/hub_folder_test.cc
