@@ -2,7 +2,10 @@
 #include <benchmark/benchmark.h>
 #include <png.h>
 
+#include <vector>
+
 #include "bench/pictures/photo.h"
+#include "tests/io/encode_jpeg.h"
 
 // From the bytes of a file to pixels, on one thread. Items are pixels.
 
@@ -33,7 +36,7 @@ void decode(benchmark::State& state, const std::vector<std::byte>& file, const I
 void BM_DecodeJpeg(benchmark::State& state) {
   const Image photo =
       make_photo(static_cast<int>(state.range(0)), static_cast<int>(state.range(1)));
-  decode(state, encode_jpeg(photo), photo);
+  decode(state, test::encode_jpeg(photo), photo);
 }
 
 // What --fast-decode does for a network of 224 x 224 pixels.
@@ -43,14 +46,14 @@ void BM_DecodeJpegScaled(benchmark::State& state) {
   ImageOptions options;
   options.fast_decode = true;
   options.least_width = options.least_height = 256;
-  decode(state, encode_jpeg(photo), photo, options);
+  decode(state, test::encode_jpeg(photo), photo, options);
 }
 
 // A phone held upright: orientation 6.
 void BM_DecodeJpegTurned(benchmark::State& state) {
   const Image photo =
       make_photo(static_cast<int>(state.range(0)), static_cast<int>(state.range(1)));
-  std::vector<std::byte> file = encode_jpeg(photo);
+  std::vector<std::byte> file = test::encode_jpeg(photo);
   constexpr unsigned char kSegment[] = {0xFF, 0xE1, 0, 34, 'E', 'x', 'i', 'f', 0,    0, 'I', 'I',
                                         42,   0,    8, 0,  0,   0,   1,   0,   0x12, 1, 3,   0,
                                         1,    0,    0, 0,  6,   0,   0,   0,   0,    0, 0,   0};

@@ -1,17 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-// libjpeg's header relies on the ones above.
-#include <jpeglib.h>
-
-#include <algorithm>
-#include <cstdlib>
-#include <span>
-#include <vector>
 
 #include "fovea/core/generator.h"
 #include "fovea/io/image.h"
@@ -44,35 +37,6 @@ inline Image make_photo(int width, int height) {
     }
   }
   return image;
-}
-
-// A baseline JPEG file, chroma at half the resolution in both directions.
-inline std::vector<std::byte> encode_jpeg(const Image& image, int quality = 90) {
-  jpeg_compress_struct info{};
-  jpeg_error_mgr errors{};
-  info.err = jpeg_std_error(&errors);
-  jpeg_create_compress(&info);
-  unsigned char* data = nullptr;
-  unsigned long size = 0;
-  jpeg_mem_dest(&info, &data, &size);
-  info.image_width = static_cast<JDIMENSION>(image.width);
-  info.image_height = static_cast<JDIMENSION>(image.height);
-  info.input_components = 3;
-  info.in_color_space = JCS_RGB;
-  jpeg_set_defaults(&info);
-  jpeg_set_quality(&info, quality, TRUE);
-  jpeg_start_compress(&info, TRUE);
-  while (info.next_scanline < info.image_height) {
-    auto* row = const_cast<JSAMPLE*>(image.pixels.data()) +
-                std::size_t{info.next_scanline} * info.image_width * 3;
-    jpeg_write_scanlines(&info, &row, 1);
-  }
-  jpeg_finish_compress(&info);
-  jpeg_destroy_compress(&info);
-  const auto bytes = std::as_bytes(std::span(data, size));
-  const std::vector<std::byte> file(bytes.begin(), bytes.end());
-  std::free(data);
-  return file;
 }
 
 }  // namespace fovea::bench

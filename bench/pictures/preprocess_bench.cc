@@ -9,7 +9,7 @@
 #include "fovea/io/image.h"
 #include "fovea/io/preprocess.h"
 #include "fovea/io/resize.h"
-
+#include "tests/io/encode_jpeg.h"
 
 namespace fovea::bench {
 namespace {
@@ -26,18 +26,18 @@ std::vector<float> input() {
   return std::vector<float>(static_cast<std::size_t>(config().height) * config().width * 3);
 }
 
-Image photo_of(const benchmark::State& state) {
+Image photo(const benchmark::State& state) {
   return make_photo(static_cast<int>(state.range(0)), static_cast<int>(state.range(1)));
 }
 
 void decode(benchmark::State& state) {
-  const auto file = encode_jpeg(photo_of(state));
+  const auto file = test::encode_jpeg(photo(state));
   for (auto _ : state) benchmark::DoNotOptimize(decode_image(file));
 }
 
 // Only the window that becomes the input, as preprocess does it.
 void resize_to_crop(benchmark::State& state) {
-  const Image image = photo_of(state);
+  const Image image = photo(state);
   const int height = static_cast<int>(config().height / kCropPct);
   const int width = image.width * height / image.height;
   const Window window{(width - config().width) / 2, (height - config().height) / 2, config().width,
@@ -48,7 +48,7 @@ void resize_to_crop(benchmark::State& state) {
 }
 
 void resize_and_normalise(benchmark::State& state) {
-  const Image image = photo_of(state);
+  const Image image = photo(state);
   std::vector<float> out = input();
   for (auto _ : state) {
     preprocess(image, config(), out.data());
@@ -57,7 +57,7 @@ void resize_and_normalise(benchmark::State& state) {
 }
 
 void whole(benchmark::State& state) {
-  const auto file = encode_jpeg(photo_of(state));
+  const auto file = test::encode_jpeg(photo(state));
   std::vector<float> out = input();
   for (auto _ : state) {
     decode_and_preprocess(file, config(), out.data());
@@ -67,7 +67,7 @@ void whole(benchmark::State& state) {
 
 // The same with pixels that differ a little.
 void whole_with_fast_decode(benchmark::State& state) {
-  const auto file = encode_jpeg(photo_of(state));
+  const auto file = test::encode_jpeg(photo(state));
   std::vector<float> out = input();
   ImageOptions options;
   options.fast_decode = true;
