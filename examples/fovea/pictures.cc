@@ -20,6 +20,8 @@ void add_picture_options(CLI::App& app, PictureOptions& options, bool with_files
       ->type_name("N")
       ->capture_default_str();
   app.add_flag("--no-exif", options.no_exif, "Ignore the EXIF orientation of pictures");
+  app.add_flag("--fast-decode", options.fast_decode,
+               "Decode large JPEG files at 1/2, 1/4 or 1/8 of their size; changes pixels a little");
 }
 
 PictureReader::PictureReader(const Model& model, std::span<const std::string> files,

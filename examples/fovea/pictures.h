@@ -24,15 +24,18 @@ struct PictureOptions {
   std::vector<std::string> files;
   int batch = 1;
   bool no_exif = false;
+  bool fast_decode = false;
 
   ImageOptions decoding() const {
     ImageOptions options;
     options.apply_exif_orientation = !no_exif;
+    options.fast_decode = fast_decode;
     return options;
   }
 };
 
-// --batch (default as given in `options`) and --no-exif; with_files: the positional pictures too.
+// --batch (default as given in `options`), --no-exif and --fast-decode; with_files: the positional
+// pictures too.
 void add_picture_options(CLI::App& app, PictureOptions& options, bool with_files = true);
 
 // What became of one file.

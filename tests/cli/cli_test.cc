@@ -237,6 +237,16 @@ void make_image_folder(const TemporaryFolder& folder, const std::vector<std::str
 
 double top1(const json& result) { return result.at("top1").get<double>(); }
 
+TEST(Cli, FastDecodeLeavesPicturesAloneThatAreAsSmallAsTheInput) {
+  const std::vector<std::string> call = {"embed", "--model", demo_model("swin"), "--json",
+                                         demo_image("cat.jpg")};
+  std::vector<std::string> fast = call;
+  fast.push_back("--fast-decode");
+  const Outcome run = fovea_tool(fast);
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_EQ(run.json(), fovea_tool(call).json());
+}
+
 TEST(Cli, ValidateMatchesFoldersWithLabelsByName) {
   const TemporaryFolder folder;
   make_image_folder(folder, {"airplane", "automobile", "bird", "cat"});
@@ -261,6 +271,10 @@ TEST(Cli, ValidateMatchesFoldersWithLabelsByName) {
   EXPECT_EQ(result.at("failed"), 0);
   EXPECT_EQ(result.at("classes_by"), "label");
   EXPECT_GT(result.at("seconds").get<double>(), 0.0);
+  EXPECT_GT(result.at("network_seconds").get<double>(), 0.0);
+  EXPECT_LE(result.at("network_seconds").get<double>(), result.at("seconds").get<double>());
+  EXPECT_DOUBLE_EQ(result.at("network_busy").get<double>(),
+                   result.at("network_seconds").get<double>() / result.at("seconds").get<double>());
 
   // The same pictures under wrong labels cannot all be right.
   const TemporaryFolder wrong;

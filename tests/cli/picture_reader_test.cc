@@ -93,6 +93,15 @@ TEST(PictureReader, ABadFileTakesNothingButItselfDown) {
 
 TEST(PictureReader, HasNothingToDeliverWithoutFiles) { expect_all({}, 4, 4); }
 
+TEST(PictureOptions, SayHowToDecode) {
+  EXPECT_TRUE(PictureOptions().decoding().apply_exif_orientation);
+  EXPECT_FALSE(PictureOptions().decoding().fast_decode);
+  PictureOptions options;
+  options.no_exif = options.fast_decode = true;
+  EXPECT_FALSE(options.decoding().apply_exif_orientation);
+  EXPECT_TRUE(options.decoding().fast_decode);
+}
+
 TEST(PictureReader, MayBeLeftInTheMiddle) {
   const std::vector<std::string> many = files(60);
   for (int batches = 0; batches < 4; ++batches) {
