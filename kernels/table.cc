@@ -19,6 +19,7 @@ KernelTable make_table(Isa top) {
 #include "kernels/gemm/kernels.inc"
 #include "kernels/norm/kernels.inc"
 #include "kernels/pool/kernels.inc"
+#include "kernels/probe/kernels.inc"
 #include "kernels/resize/kernels.inc"
 #include "kernels/softmax/kernels.inc"
 #undef FOVEA_KERNEL

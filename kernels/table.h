@@ -7,6 +7,7 @@
 #include "kernels/gemm/gemm.h"
 #include "kernels/norm/norm.h"
 #include "kernels/pool/pool.h"
+#include "kernels/probe/probe.h"
 #include "kernels/resize/resize.h"
 #include "kernels/softmax/softmax.h"
 
@@ -40,6 +41,8 @@ struct KernelTable {
   pool_mix_fn* pool_mix = nullptr;
   resample_columns_fn* resample_columns = nullptr;
   resample_rows_fn* resample_rows = nullptr;
+  fma_chains_fn* fma_chains = nullptr;
+  read_sum_fn* read_sum = nullptr;
 
   // Floats that B(k, n) takes when packed.
   std::ptrdiff_t packed_size(int n, int k) const {

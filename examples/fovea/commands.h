@@ -21,5 +21,6 @@ Command add_classify(CLI::App& app);
 Command add_embed(CLI::App& app);
 Command add_features(CLI::App& app);
 Command add_validate(CLI::App& app);
+Command add_benchmark(CLI::App& app);
 
 }  // namespace fovea::tool

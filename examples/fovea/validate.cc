@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <unistd.h>
-
 #include <chrono>
-#include <cstdio>
 #include <iomanip>
 #include <iostream>
 #include <memory>
@@ -13,6 +10,7 @@
 #include "common.h"
 #include "image_folder.h"
 #include "pictures.h"
+#include "progress.h"
 
 namespace fovea::tool {
 namespace {
@@ -42,35 +40,12 @@ struct Score {
   }
 };
 
-// A line on standard error that is written over, when somebody looks at it.
-class Progress {
- public:
-  explicit Progress(std::size_t total) : total_(total), shown_(isatty(STDERR_FILENO) != 0) {}
-  ~Progress() { clear(); }
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
-
-  void update(const Score& score) {
-    const auto now = Clock::now();
-    if (!shown_ || now - last_ < std::chrono::milliseconds(100)) return;
-    last_ = now;
-    std::ostringstream line;
-    line << std::fixed << std::setprecision(2) << '\r' << score.images + score.failed << " of "
-         << total_ << " pictures, top-1 " << score.percent(score.first) << " % ";
-    std::cerr << line.str() << std::flush;
-    dirty_ = true;
-  }
-  void clear() {
-    if (dirty_) std::cerr << "\r\033[K" << std::flush;
-    dirty_ = false;
-  }
-
- private:
-  std::size_t total_;
-  bool shown_;
-  bool dirty_ = false;
-  Clock::time_point last_;
-};
+std::string progress_line(const Score& score, std::size_t total) {
+  std::ostringstream line;
+  line << std::fixed << std::setprecision(2) << score.images + score.failed << " of " << total
+       << " pictures, top-1 " << score.percent(score.first) << " % ";
+  return line.str();
+}
 
 // Adds one batch, whose pictures' classes begin at `classes`.
 void score_batch(const Model& model, const PictureBatch& batch, const int* classes, Score& score,
@@ -95,7 +70,7 @@ void score_batch(const Model& model, const PictureBatch& batch, const int* class
 
 Score evaluate(const Model& model, const ImageFolder& folder, const ValidateOptions& options) {
   Context ctx(options.model.threads);
-  Progress progress(folder.files.size());
+  Progress progress;
   Score score;
   const auto start = Clock::now();  // the reader begins at once
   PictureReader reader(model, folder.files, options.pictures, ctx.threads());
@@ -109,7 +84,7 @@ Score evaluate(const Model& model, const ImageFolder& folder, const ValidateOpti
       ++score.failed;
     }
     score_batch(model, batch, classes, score, ctx);
-    progress.update(score);
+    if (progress.due()) progress.show(progress_line(score, folder.files.size()));
   }
   score.seconds = seconds_since(start);
   return score;

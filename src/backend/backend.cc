@@ -21,8 +21,8 @@ void Backend::linear(CMapF x, const Packed& w, const Epilogue& epilogue, MapF y,
   door.output(y, x.n, x.h, x.w, w.out);
   door.separate("x", x, y);
   door.epilogue(epilogue, y);
-  if (ctx.dry_run()) return ctx.count_macs(linear_macs(x.rows(), w));
-  do_linear(x, w, epilogue, y, ctx);
+  ctx.count_macs(linear_macs(x.rows(), w));
+  if (!ctx.dry_run()) do_linear(x, w, epilogue, y, ctx);
 }
 
 void Backend::conv2d(CMapF x, const Packed& w, const Epilogue& epilogue, MapF y,
@@ -38,12 +38,10 @@ void Backend::conv2d(CMapF x, const Packed& w, const Epilogue& epilogue, MapF y,
   door.output(y, x.n, oh, ow, w.out);
   door.separate("x", x, y);
   door.epilogue(epilogue, y);
-  if (ctx.dry_run()) {
-    const std::int64_t per_output =
-        static_cast<std::int64_t>(w.in / s.groups) * w.kernel_h * w.kernel_w;
-    return ctx.count_macs(static_cast<std::int64_t>(y.rows()) * w.out * per_output);
-  }
-  do_conv2d(x, w, epilogue, y, ctx);
+  const std::int64_t per_output =
+      static_cast<std::int64_t>(w.in / s.groups) * w.kernel_h * w.kernel_w;
+  ctx.count_macs(static_cast<std::int64_t>(y.rows()) * w.out * per_output);
+  if (!ctx.dry_run()) do_conv2d(x, w, epilogue, y, ctx);
 }
 
 void Backend::layer_norm(CMapF x, const NormParams& norm, MapF y, Context& ctx) const {
@@ -140,11 +138,9 @@ void Backend::attention(CMapF q, CMapF k, CMapF v, const AttentionSpec& spec, Ma
   door.separate("q", q, y);
   door.separate("k", k, y);
   door.separate("v", v, y);
-  if (ctx.dry_run()) {
-    const std::int64_t rows_k = static_cast<std::int64_t>(k.h) * k.w;
-    return ctx.count_macs(2 * static_cast<std::int64_t>(q.rows()) * rows_k * q.c);
-  }
-  do_attention(q.tokens(), k.tokens(), v.tokens(), spec, y.tokens(), ctx);
+  const std::int64_t rows_k = static_cast<std::int64_t>(k.h) * k.w;
+  ctx.count_macs(2 * static_cast<std::int64_t>(q.rows()) * rows_k * q.c);
+  if (!ctx.dry_run()) do_attention(q.tokens(), k.tokens(), v.tokens(), spec, y.tokens(), ctx);
 }
 
 void Backend::window_attention(CMapF qkv, const WindowSpec& spec, MapF y, Context& ctx) const {
@@ -160,13 +156,11 @@ void Backend::window_attention(CMapF qkv, const WindowSpec& spec, MapF y, Contex
     door.fail("shift", "less than the window " + pair_string(spec.window_h, spec.window_w),
               pair_string(spec.shift_h, spec.shift_w));
   }
-  if (ctx.dry_run()) {
-    const std::int64_t windows = static_cast<std::int64_t>(y.n) * ceil_div(y.h, spec.window_h) *
-                                 ceil_div(y.w, spec.window_w);
-    const std::int64_t area = static_cast<std::int64_t>(spec.window_h) * spec.window_w;
-    return ctx.count_macs(2 * windows * area * area * y.c);
-  }
-  do_window_attention(qkv, spec, y, ctx);
+  const std::int64_t windows =
+      static_cast<std::int64_t>(y.n) * ceil_div(y.h, spec.window_h) * ceil_div(y.w, spec.window_w);
+  const std::int64_t area = static_cast<std::int64_t>(spec.window_h) * spec.window_w;
+  ctx.count_macs(2 * windows * area * area * y.c);
+  if (!ctx.dry_run()) do_window_attention(qkv, spec, y, ctx);
 }
 
 void Backend::mlp(CMapF x, const Packed& fc1, const Epilogue& epilogue1, const Packed& fc2,
@@ -185,8 +179,8 @@ void Backend::mlp(CMapF x, const Packed& fc1, const Epilogue& epilogue1, const P
   // The hidden layer is never there as a whole: nothing could be added to it.
   if (!epilogue1.residual.empty()) door.fail("epilogue1", "no residual", "one");
   door.epilogue(epilogue2, y);
-  if (ctx.dry_run()) return ctx.count_macs(linear_macs(x.rows(), fc1) + linear_macs(x.rows(), fc2));
-  do_mlp(x, fc1, epilogue1, fc2, epilogue2, y, ctx);
+  ctx.count_macs(linear_macs(x.rows(), fc1) + linear_macs(x.rows(), fc2));
+  if (!ctx.dry_run()) do_mlp(x, fc1, epilogue1, fc2, epilogue2, y, ctx);
 }
 
 void Backend::pooling(CMapF x, int k, const Epilogue& epilogue, MapF y, Context& ctx) const {

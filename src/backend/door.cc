@@ -59,9 +59,15 @@ void Door::same_shape(std::string_view argument, const CMapF& m, const CMapF& wa
   if (!m.same_shape(wanted)) fail(argument, shape_string(wanted), shape_string(m));
 }
 
+void Door::begin() {
+  macs_before_ = ctx_->macs();
+  observer_->begin(op_);
+}
+
 void Door::output(const CMapF& y, int n, int h, int w, int c) const {
   map("y", y);
   same_shape("y", y, CMapF(nullptr, n, h, w, c));
+  if (observer_ != nullptr) observer_->output(y);
 }
 
 void Door::elementwise(const CMapF& x, const CMapF& y) const {

@@ -10,12 +10,21 @@ namespace fovea {
 
 std::string pair_string(int h, int w);  // "7 x 7"
 
-// The checks of one call of one operator. Every function throws Error(argument) that names the
+// The checks of one call of one operator, and its lifetime: it lives until the operator has ended,
+// and tells the context's observer. Every function throws Error(argument) that names the
 // operator and the argument, what was wanted and what was found. In a dry run maps may lack data.
 class Door {
  public:
   explicit Door(std::string_view op) : op_(op), dry_run_(true) {}  // of packing: no maps
-  Door(std::string_view op, const Context& ctx) : op_(op), dry_run_(ctx.dry_run()) {}
+  Door(std::string_view op, const Context& ctx)
+      : op_(op), dry_run_(ctx.dry_run()), ctx_(&ctx), observer_(ctx.observer()) {
+    if (observer_ != nullptr) begin();
+  }
+  ~Door() {
+    if (observer_ != nullptr) observer_->end(ctx_->macs() - macs_before_);
+  }
+  Door(const Door&) = delete;
+  Door& operator=(const Door&) = delete;
 
   // "linear: x: wanted 96 channels, found (1, 56, 56, 95)."
   [[noreturn]] void fail(std::string_view argument, const std::string& wanted,
@@ -44,8 +53,13 @@ class Door {
   void window_fits(const CMapF& x, int out_h, int out_w, int kernel_h, int kernel_w) const;
 
  private:
+  void begin();
+
   std::string_view op_;
   bool dry_run_;
+  const Context* ctx_ = nullptr;
+  OperatorObserver* observer_ = nullptr;
+  std::int64_t macs_before_ = 0;
 };
 
 }  // namespace fovea

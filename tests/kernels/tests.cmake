@@ -8,6 +8,7 @@ fovea_test(kernels_test
   kernels/math_test.cc
   kernels/norm_test.cc
   kernels/pool_test.cc
+  kernels/probe_test.cc
   kernels/resize_test.cc
   kernels/softmax_test.cc
   kernels/table_test.cc

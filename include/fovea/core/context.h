@@ -19,6 +19,16 @@ class Tap {
   virtual void record(std::string_view path, CMapF value) = 0;
 };
 
+// Sees every operator that a backend runs, from its checks to its end: begin, output, end. For
+// profiles; null in production.
+class OperatorObserver {
+ public:
+  virtual ~OperatorObserver() = default;
+  virtual void begin(std::string_view op) = 0;  // the name lives as long as the program
+  virtual void output(CMapF y) = 0;             // where the operator is about to write
+  virtual void end(std::int64_t macs) = 0;      // multiply-accumulates of this operator
+};
+
 // What one forward needs: memory, threads, and where to look. A model is immutable and serves any
 // number of contexts at once; a context serves one forward at a time.
 class Context {
@@ -35,19 +45,24 @@ class Context {
     if (tap_ != nullptr && !dry_run_) tap_->record(path, value);
   }
 
+  void set_observer(OperatorObserver* observer) { observer_ = observer; }
+  OperatorObserver* observer() const { return dry_run_ ? nullptr : observer_; }
+
   // A dry run walks a forward, checks every shape, counts the multiply-accumulates and measures the
   // workspace, but computes nothing and reads no input.
   void set_dry_run(bool dry_run) { dry_run_ = dry_run; }
   bool dry_run() const { return dry_run_; }
   void count_macs(std::int64_t macs) { macs_ += macs; }
+  // Of every forward so far, dry or not.
   std::int64_t macs() const { return macs_; }
 
  private:
   Workspace workspace_;
   std::shared_ptr<const ThreadPool> pool_;
   Tap* tap_ = nullptr;
+  OperatorObserver* observer_ = nullptr;
   bool dry_run_ = false;
-  std::int64_t macs_ = 0;  // of dry runs
+  std::int64_t macs_ = 0;
 };
 
 }  // namespace fovea
