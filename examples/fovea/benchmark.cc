@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <iomanip>
 #include <iostream>
@@ -19,6 +20,8 @@
 
 namespace fovea::tool {
 namespace {
+
+namespace fs = std::filesystem;
 
 struct BenchmarkOptions {
   ModelOptions model;
@@ -86,12 +89,28 @@ std::string csv_field(const Json& value) {
   return quoted + "\"";
 }
 
-void write_text(const char* option, const std::string& path, const std::string& text) {
-  std::ofstream out(path, std::ios::binary);
-  out << text << std::flush;
-  if (!out) {
-    throw Error(Error::Kind::file, std::string(option) + " " + path + ": cannot be written");
+[[noreturn]] void refuse_file(const char* option, const std::string& path, const char* why) {
+  throw Error(Error::Kind::file, std::string(option) + " " + path + ": " + why);
+}
+
+// Before any work is done.
+void check_folder(const char* option, const fs::path& path) {
+  const fs::path folder = path.parent_path();
+  if (!folder.empty() && !fs::is_directory(folder)) {
+    refuse_file(option, path.string(), "there is no such folder");
   }
+}
+
+// Whole or not at all.
+void write_text(const char* option, const fs::path& path, const std::string& text) {
+  const fs::path partial = path.string() + ".partial";
+  std::ofstream out(partial, std::ios::binary);
+  out << text << std::flush;
+  std::error_code error;
+  if (out) fs::rename(partial, path, error);
+  if (out && !error) return;
+  fs::remove(partial, error);
+  refuse_file(option, path.string(), "it cannot be written");
 }
 
 // The rows' keys as columns, in their order.
@@ -195,6 +214,8 @@ int benchmark(const BenchmarkOptions& options) {
     throw Error(Error::Kind::argument, "--weights goes with one network, but " +
                                            std::to_string(names.size()) + " are given");
   }
+  check_folder("--csv", options.csv);
+  check_folder("--trace", options.trace);
   std::size_t width = 5;
   for (const std::string& name : names) width = std::max(width, name.size());
   Progress progress;

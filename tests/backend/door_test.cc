@@ -237,6 +237,36 @@ std::int64_t dry_macs(const Body& body) {
   return ctx.macs();
 }
 
+// Writes down what it is told: "linear(1, 4, 4, 6)+576".
+class Notes final : public OperatorObserver {
+ public:
+  std::string text;
+
+  void begin(std::string_view op) override { text += op; }
+  void output(CMapF y) override { text += shape_string(y); }
+  void end(std::int64_t macs) override { text += "+" + std::to_string(macs) + " "; }
+};
+
+TEST_F(Door, ObserversHearOfEveryOperatorOnce) {
+  Notes notes;
+  ctx_.set_observer(&notes);
+  b_.linear(x_, *linear_, {}, y_, ctx_);
+  b_.mlp(x_, *linear_, {}, *linear_, {}, y_, ctx_);
+  b_.pooling(x_, 3, {}, y_, ctx_);
+  const std::string shape = shape_string(x_.map());
+  const std::string once = std::to_string(x_.map().rows() * 6 * 6);
+  const std::string twice = std::to_string(x_.map().rows() * 6 * 6 * 2);
+  EXPECT_EQ(notes.text, "linear" + shape + "+" + once + " mlp" + shape + "+" + twice +  //
+                            " pooling" + shape + "+0 ");
+  notes.text.clear();
+  EXPECT_THROW(b_.linear(x_, *conv_, {}, y_, ctx_), Error);
+  EXPECT_EQ(notes.text, "linear+0 ");  // a call that is refused ends, too
+  notes.text.clear();
+  ctx_.set_dry_run(true);
+  b_.linear(x_, *linear_, {}, y_, ctx_);
+  EXPECT_EQ(notes.text, "");
+}
+
 TEST_F(Door, DryRunsCountAndTouchNothing) {
   const MapF x(nullptr, 2, 4, 5, 6), y(nullptr, 2, 4, 5, 6), qkv(nullptr, 2, 4, 5, 18);
   EXPECT_EQ(dry_macs([&](Context& c) { b_.linear(x, *linear_, {}, y, c); }), 40 * 36);

@@ -33,7 +33,8 @@ TEST(Cli, HelpShowsExamplesAndExitCodes) {
   const Outcome all = fovea_tool({"--help"});
   EXPECT_EQ(all.code, 0);
   EXPECT_THAT(all.out, HasSubstr("Exit codes:"));
-  for (const char* command : {"list", "info", "classify", "embed", "features", "validate"}) {
+  for (const char* command :
+       {"list", "info", "classify", "embed", "features", "validate", "benchmark"}) {
     EXPECT_THAT(all.out, HasSubstr(command));
     const Outcome run = fovea_tool({command, "--help"});
     EXPECT_EQ(run.code, 0);
