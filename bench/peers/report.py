@@ -123,14 +123,13 @@ def panel(axis, rows, threads):
     gmacs = [next(iter(cells.values()))["gmacs"] for cells in networks.values()]
     times = [row["ms"] for cells in networks.values() for row in cells.values()]
     left, right = min(gmacs) / 1.7, max(gmacs) * 1.9
-    bottom, top = min(min(times), 2e3 * min(gmacs) / peak(rows, threads)) / 3.2, max(times) * 1.5
+    bottom, top = min(min(times), 2e3 * min(gmacs) / peak(rows, threads)) / 3.2, max(max(times), 8e3 * right / peak(rows, threads)) * 1.2
     for share in (100, 75, 50, 25):
         def at(g, share=share):
             return 2e3 * g / peak(rows, threads) / (share / 100)
         axis.plot([left, right], [at(left), at(right)], color="#999999", lw=0.8, ls="-" if share == 100 else "--",
                   zorder=1)
-        axis.text(right * 0.97, at(right), f"{share} %", fontsize=7, color="#666666", ha="right", va="center",
-                  backgroundcolor="white", zorder=2)
+        axis.text(right * 1.03, at(right), f"{share} %", fontsize=7, color="#666666", ha="left", va="center")
     for engine in next(iter(networks.values())):
         colour, marker = STYLE[engine]
         ours = engine == "fovea native"

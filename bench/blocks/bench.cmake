@@ -1,0 +1,1 @@
+fovea_bench(blocks_bench blocks/blocks_bench.cc)

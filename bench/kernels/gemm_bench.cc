@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/kernels/kernel_bench.h"
+#include "kernels/gemm/gemm.h"
+
+namespace fovea::bench {
+namespace {
+
+void run_gemm(benchmark::State& state, const KernelTable& t, const GemmShape& s, kernels::Act act) {
+  const FloatBuffer a = values(s.m, s.k);
+  const FloatBuffer w = values(s.n, s.k);
+  const FloatBuffer bias = values(1, s.n);
+  FloatBuffer b(static_cast<std::size_t>(t.packed_size(s.n, s.k)));
+  FloatBuffer c(static_cast<std::size_t>(s.m) * s.n);
+  t.pack_nk(w.data(), s.k, s.n, s.k, b.data());
+  kernels::Epilogue e;
+  e.bias = bias.data();
+  e.act = act;
+  for (auto _ : state) {
+    t.gemm(a.data(), s.k, b.data(), c.data(), s.n, s.m, s.n, s.k, e);
+    benchmark::ClobberMemory();
+  }
+  report_flops(state, 2.0 * s.m * s.n * s.k);
+}
+
+template <class Pack>
+void run_pack(benchmark::State& state, const KernelTable& t, const GemmShape& s, Pack* pack,
+              int ldw) {
+  const FloatBuffer w = values(s.n, s.k);
+  FloatBuffer packed(static_cast<std::size_t>(t.packed_size(s.n, s.k)));
+  for (auto _ : state) {
+    pack(w.data(), ldw, s.n, s.k, packed.data());
+    benchmark::ClobberMemory();
+  }
+  report_bytes(state, sizeof(float) * 2.0 * s.n * s.k);
+}
+
+}  // namespace
+
+void bench_gemm(const KernelTable& t, const std::string& level) {
+  for (const GemmShape& s : kGemms) {
+    add(name_of("gemm", level, s.name),
+        [&t, &s](benchmark::State& state) { run_gemm(state, t, s, kernels::Act::none); });
+  }
+  for (const GemmShape& s : {kGemms[2], kGemms[8]}) {
+    add(name_of("gemm", level, std::string(s.name) + "/gelu"),
+        [&t, s](benchmark::State& state) { run_gemm(state, t, s, kernels::Act::gelu); });
+  }
+}
+
+void bench_pack_nk(const KernelTable& t, const std::string& level) {
+  for (const GemmShape& s : kGemms) {
+    add(name_of("pack_nk", level, s.name),
+        [&t, &s](benchmark::State& state) { run_pack(state, t, s, t.pack_nk, s.k); });
+  }
+}
+
+void bench_pack_kn(const KernelTable& t, const std::string& level) {
+  for (const GemmShape& s : kGemms) {
+    add(name_of("pack_kn", level, s.name),
+        [&t, &s](benchmark::State& state) { run_pack(state, t, s, t.pack_kn, s.n); });
+  }
+}
+
+}  // namespace fovea::bench

@@ -1,0 +1,1 @@
+fovea_bench(models_bench models/models_bench.cc)
