@@ -19,11 +19,6 @@ Ceiling measure(int threads) {
   return {meter.gflops(), 1e9 * measure_read_bandwidth(*pool)};
 }
 
-// Of a rate a second: `amount` in each iteration.
-benchmark::Counter rate(double amount) {
-  return benchmark::Counter(amount, benchmark::Counter::kIsIterationInvariantRate);
-}
-
 }  // namespace
 
 const Ceiling& ceiling(int threads) {
@@ -33,14 +28,15 @@ const Ceiling& ceiling(int threads) {
                               : known.emplace(threads, measure(threads)).first->second;
 }
 
-void report_flops(benchmark::State& state, double flops, int threads) {
-  state.counters["GFLOP/s"] = rate(flops * 1e-9);
-  state.counters["% of peak"] = rate(100 * flops * 1e-9 / ceiling(threads).gflops);
+void report_flops(benchmark::State& state, double seconds, double flops, int threads) {
+  const double gflops = 1e-9 * flops / seconds;
+  state.counters["GFLOP/s"] = gflops;
+  state.counters["% of peak"] = 100 * gflops / ceiling(threads).gflops;
 }
 
-void report_bytes(benchmark::State& state, double bytes, int threads) {
-  state.counters["GB/s"] = rate(bytes * 1e-9);
-  state.counters["% of memory"] = rate(100 * bytes / ceiling(threads).bytes_per_second);
+void report_bytes(benchmark::State& state, double seconds, double bytes, int threads) {
+  state.counters["GB/s"] = 1e-9 * bytes / seconds;
+  state.counters["% of memory"] = 100 * bytes / seconds / ceiling(threads).bytes_per_second;
 }
 
 FloatBuffer values(std::size_t count) {

@@ -15,11 +15,9 @@ void run_map(benchmark::State& state, const KernelTable& t, const MapShape& s, A
   FloatBuffer y(x.size());
   kernels::Epilogue e;
   e.act = act;
-  for (auto _ : state) {
-    t.epilogue_map(x.data(), s.c, y.data(), s.c, m, s.c, e);
-    benchmark::ClobberMemory();
-  }
-  report_bytes(state, sizeof(float) * 2.0 * m * s.c);
+  const double seconds =
+      timed(state, [&] { t.epilogue_map(x.data(), s.c, y.data(), s.c, m, s.c, e); });
+  report_bytes(state, seconds, sizeof(float) * 2.0 * m * s.c);
 }
 
 void add_binary(const char* kernel, const std::string& level, multiply_fn* call) {
@@ -29,11 +27,9 @@ void add_binary(const char* kernel, const std::string& level, multiply_fn* call)
       const FloatBuffer a = values(m, s.c);
       const FloatBuffer b = values(m, s.c);
       FloatBuffer y(a.size());
-      for (auto _ : state) {
-        call(a.data(), s.c, b.data(), s.c, y.data(), s.c, m, s.c);
-        benchmark::ClobberMemory();
-      }
-      report_bytes(state, sizeof(float) * 3.0 * m * s.c);
+      const double seconds =
+          timed(state, [&] { call(a.data(), s.c, b.data(), s.c, y.data(), s.c, m, s.c); });
+      report_bytes(state, seconds, sizeof(float) * 3.0 * m * s.c);
     });
   }
 }

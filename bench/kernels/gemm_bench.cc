@@ -15,11 +15,9 @@ void run_gemm(benchmark::State& state, const KernelTable& t, const GemmShape& s,
   kernels::Epilogue e;
   e.bias = bias.data();
   e.act = act;
-  for (auto _ : state) {
-    t.gemm(a.data(), s.k, b.data(), c.data(), s.n, s.m, s.n, s.k, e);
-    benchmark::ClobberMemory();
-  }
-  report_flops(state, 2.0 * s.m * s.n * s.k);
+  const double seconds =
+      timed(state, [&] { t.gemm(a.data(), s.k, b.data(), c.data(), s.n, s.m, s.n, s.k, e); });
+  report_flops(state, seconds, 2.0 * s.m * s.n * s.k);
 }
 
 template <class Pack>
@@ -27,11 +25,8 @@ void run_pack(benchmark::State& state, const KernelTable& t, const GemmShape& s,
               int ldw) {
   const FloatBuffer w = values(s.n, s.k);
   FloatBuffer packed(static_cast<std::size_t>(t.packed_size(s.n, s.k)));
-  for (auto _ : state) {
-    pack(w.data(), ldw, s.n, s.k, packed.data());
-    benchmark::ClobberMemory();
-  }
-  report_bytes(state, sizeof(float) * 2.0 * s.n * s.k);
+  const double seconds = timed(state, [&] { pack(w.data(), ldw, s.n, s.k, packed.data()); });
+  report_bytes(state, seconds, sizeof(float) * 2.0 * s.n * s.k);
 }
 
 }  // namespace

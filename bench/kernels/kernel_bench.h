@@ -25,4 +25,10 @@ inline std::string name_of(const char* kernel, const std::string& level, const s
   return std::string(kernel) + "/" + level + "/" + shape;
 }
 
+// In the thread's own time: other processes do not count.
+template <class Body>
+double timed(benchmark::State& state, const Body& body) {
+  return timed(state, CLOCK_THREAD_CPUTIME_ID, body);
+}
+
 }  // namespace fovea::bench

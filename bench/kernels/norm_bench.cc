@@ -26,11 +26,8 @@ void add_norm(const char* kernel, const std::string& level, int passes, const Ca
   for (const MapShape& s : kMaps) {
     add(name_of(kernel, level, s.name), [&s, passes, call](benchmark::State& state) {
       Operands o(s);
-      for (auto _ : state) {
-        call(o);
-        benchmark::ClobberMemory();
-      }
-      report_bytes(state, static_cast<double>(sizeof(float)) * passes * o.m * o.c);
+      const double seconds = timed(state, [&] { call(o); });
+      report_bytes(state, seconds, static_cast<double>(sizeof(float)) * passes * o.m * o.c);
     });
   }
 }

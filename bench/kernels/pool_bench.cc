@@ -20,11 +20,8 @@ void add_pool(const char* kernel, const std::string& level, int k, int stride, c
       const kernels::Window2d& o = window;
       const FloatBuffer x = values(o.h * o.w, o.c);
       FloatBuffer y = values(o.out_h * o.out_w, o.c);
-      for (auto _ : state) {
-        call(x.data(), y.data(), o);
-        benchmark::ClobberMemory();
-      }
-      report_bytes(state, static_cast<double>(sizeof(float)) * (x.size() + y.size()));
+      const double seconds = timed(state, [&] { call(x.data(), y.data(), o); });
+      report_bytes(state, seconds, bytes_of(x) + bytes_of(y));
     });
   }
 }

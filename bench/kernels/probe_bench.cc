@@ -9,11 +9,11 @@ void bench_fma_chains(const KernelTable& t, const std::string& level) {
   add(name_of("fma_chains", level, "registers"), [&t](benchmark::State& state) {
     float sum = 0;
     std::ptrdiff_t fmas = 0;
-    for (auto _ : state) {
+    const double seconds = timed(state, [&] {
       fmas = t.fma_chains(0.5f, 1.0f, 1 << 16, &sum);
       benchmark::DoNotOptimize(sum);
-    }
-    report_flops(state, 2.0 * static_cast<double>(fmas));
+    });
+    report_flops(state, seconds, 2.0 * static_cast<double>(fmas));
   });
 }
 
@@ -23,11 +23,11 @@ void bench_read_sum(const KernelTable& t, const std::string& level) {
     add(name_of("read_sum", level, std::to_string(kib) + "KiB"),
         [&t, kib](benchmark::State& state) {
           const FloatBuffer x = values(kib, 256);
-          for (auto _ : state) {
+          const double seconds = timed(state, [&] {
             float sum = t.read_sum(x.data(), static_cast<std::ptrdiff_t>(x.size()));
             benchmark::DoNotOptimize(sum);
-          }
-          report_bytes(state, static_cast<double>(sizeof(float)) * x.size());
+          });
+          report_bytes(state, seconds, bytes_of(x));
         });
   }
 }
