@@ -15,6 +15,7 @@ fovea_bench(kernels_bench
   kernels/norm_bench.cc
   kernels/pool_bench.cc
   kernels/probe_bench.cc
+  kernels/resize_bench.cc
   kernels/softmax_bench.cc)
 target_compile_definitions(kernels_bench PRIVATE ${FOVEA_ISA_DEFINITIONS})
 target_include_directories(kernels_bench PRIVATE ${PROJECT_BINARY_DIR}/bench)
