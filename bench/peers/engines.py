@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 
-WARM = 2  # forwards at the beginning of every turn that are not counted
+WARM = 1  # forward at the beginning of every turn that is not counted
 LEAST = 3  # forwards of every turn that are
 
 

@@ -4,6 +4,7 @@
 // Everything: load a model, classify pictures, or build a network out of blocks.
 
 #include "fovea/backend/backend.h"
+#include "fovea/backend/peak.h"
 #include "fovea/core/context.h"
 #include "fovea/core/error.h"
 #include "fovea/core/generator.h"

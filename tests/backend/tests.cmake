@@ -3,4 +3,4 @@ fovea_test(backend_operators_test backend/operators_test.cc backend/rows_test.cc
 fovea_test(backend_door_test backend/door_test.cc)
 fovea_test(backend_reference_test backend/reference_test.cc)
 fovea_test(backend_native_test backend/native_test.cc LABEL threads)
-fovea_test(backend_threads_test backend/threads_test.cc LABEL threads)
+fovea_test(backend_threads_test backend/peak_test.cc backend/threads_test.cc LABEL threads)

@@ -62,6 +62,7 @@ only 'nlohmann/' 'src/io/|examples/fovea/|tests/'
 only 'CLI/' 'examples/fovea/|tests/'
 only '(imm|x86|avx|xmm|emm)[a-z0-9]*intrin' 'kernels/simd/|tests/'
 only 'gtest/|gmock/' 'tests/'
+only 'benchmark/' 'bench/'
 
 # The examples that teach the library know its umbrella header only.
 for example in examples/*.cc; do
