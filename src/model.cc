@@ -113,7 +113,7 @@ Model Model::load(const std::filesystem::path& folder, const LoadOptions& option
   }
   check_options(options);
   HubFolder hub = read_hub_folder(folder);
-  const std::unique_ptr<ParamSource> weights = open_checkpoint(hub.weights);
+  const std::unique_ptr<ParamSource> weights = open_checkpoint(hub.weights, options.checkpoint);
   try {
     std::vector<ModelSpec> candidates = find_models(hub.architecture);
     for (ModelSpec& spec : candidates) spec.args = hub.args;
@@ -131,7 +131,7 @@ Model Model::load(std::string_view name, const std::filesystem::path& weights,
                   const LoadOptions& options) {
   std::vector<ModelSpec> candidates = find_models(name);
   for (ModelSpec& spec : candidates) spec.args = options.args;
-  const std::unique_ptr<ParamSource> source = open_checkpoint(weights);
+  const std::unique_ptr<ParamSource> source = open_checkpoint(weights, options.checkpoint);
   return build(std::move(candidates), source.get(), nullptr, {}, options);
 }
 

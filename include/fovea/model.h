@@ -10,6 +10,7 @@
 
 #include "fovea/backend/backend.h"
 #include "fovea/core/context.h"
+#include "fovea/io/checkpoint.h"
 #include "fovea/io/image.h"
 #include "fovea/models/registry.h"
 
@@ -32,6 +33,7 @@ struct LoadOptions {
   int threads = 0;
   // Arguments that differ from the registered variant's; of a name, since a folder brings its own.
   ModelArgs args;
+  CheckpointOptions checkpoint;
 };
 
 // A backbone with everything needed to use it on pictures: preprocessing, labels, the backend that

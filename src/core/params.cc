@@ -76,6 +76,8 @@ class RenamedSource final : public ParamSource {
 
   std::string description() const override { return source_.description(); }
 
+  CheckpointSummary summary() const override { return source_.summary(); }
+
  private:
   const ParamSource& source_;
   std::map<std::string, std::string, std::less<>> originals_;  // by canonical name

@@ -50,6 +50,11 @@ class ShardedSource final : public ParamSource {
 
   std::string description() const override { return path_; }
 
+  // The shards are alike: the first speaks for all.
+  CheckpointSummary summary() const override {
+    return shards_.empty() ? CheckpointSummary() : shards_.begin()->second->summary();
+  }
+
  private:
   using Shards = std::map<std::string, std::unique_ptr<ParamSource>>;  // by file name
 

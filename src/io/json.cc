@@ -82,6 +82,11 @@ std::string in_quotes(std::string_view text) {
   return out + (text.size() > kShown ? "...\"" : "\"");
 }
 
+std::string shortened(std::string_view text) {
+  constexpr std::size_t kShown = 200;
+  return std::string(text.substr(0, kShown)) + (text.size() > kShown ? "..." : "");
+}
+
 std::string describe(const Json& value) {
   switch (value.type()) {
     case Json::value_t::null:

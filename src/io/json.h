@@ -22,6 +22,9 @@ Json read_json(const std::filesystem::path& path, std::size_t max_bytes);
 // A text of a stranger in quotes, for a message: control characters escaped, cut when long.
 std::string in_quotes(std::string_view text);
 
+// A text of a stranger for a summary: cut when longer than 200 bytes.
+std::string shortened(std::string_view text);
+
 // A value for a message: scalars as they stand, "an array of 3", "an object".
 std::string describe(const Json& value);
 

@@ -112,19 +112,19 @@ class SafetensorsSource final : public ParamSource {
     const std::string_view content = file_.text();
     refuse_other_formats(content, file_.name);
     const std::string_view header = header_of(content, file_.name);
-    entries_ = parse_safetensors_header(header, file_.name);
+    header_ = parse_safetensors_header(header, file_.name);
     data_ = file_.bytes.subspan(kLengthBytes + header.size());
-    check_layout(entries_, data_.size(), file_.name);
+    check_layout(header_.entries, data_.size(), file_.name);
   }
 
   const Shape* find(std::string_view name) const override {
-    const auto found = entries_.find(name);
-    return found == entries_.end() ? nullptr : &found->second.shape;
+    const auto found = header_.entries.find(name);
+    return found == header_.entries.end() ? nullptr : &found->second.shape;
   }
 
   Tensor load(std::string_view name) const override {
-    const auto found = entries_.find(name);
-    if (found == entries_.end()) {
+    const auto found = header_.entries.find(name);
+    if (found == header_.entries.end()) {
       throw Error(Error::Kind::argument, file_.name + ": there is no tensor " + in_quotes(name));
     }
     const SafetensorsEntry& entry = found->second;
@@ -133,20 +133,31 @@ class SafetensorsSource final : public ParamSource {
             data_.data() + entry.begin};
   }
 
-  DType dtype(std::string_view name) const override { return entries_.find(name)->second.dtype; }
+  DType dtype(std::string_view name) const override {
+    return header_.entries.find(name)->second.dtype;
+  }
 
   std::vector<std::string> names() const override {
     std::vector<std::string> names;
-    names.reserve(entries_.size());
-    for (const auto& [name, entry] : entries_) names.push_back(name);
+    names.reserve(header_.entries.size());
+    for (const auto& [name, entry] : header_.entries) names.push_back(name);
     return names;
   }
 
   std::string description() const override { return file_.name; }
 
+  CheckpointSummary summary() const override {
+    CheckpointSummary summary;
+    summary.format = "safetensors";
+    for (const auto& [name, text] : header_.metadata) {
+      summary.metadata.emplace_back(name, shortened(text));
+    }
+    return summary;
+  }
+
  private:
   FileBytes file_;
-  SafetensorsEntries entries_;
+  SafetensorsHeader header_;
   std::span<const std::byte> data_;
 };
 

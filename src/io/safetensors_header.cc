@@ -39,8 +39,8 @@ constexpr std::array<std::string_view, 12> kForeignDTypes = {
 // accepted: a bomb of nested arrays or repeated keys ends at its first byte out of place.
 class HeaderReader final : public nlohmann::json_sax<Json> {
  public:
-  HeaderReader(const std::string& file, SafetensorsEntries& entries)
-      : file_(file), entries_(entries) {}
+  HeaderReader(const std::string& file, SafetensorsHeader& header)
+      : file_(file), entries_(header.entries), metadata_(header.metadata) {}
 
   bool null() override { unexpected("null"); }
   bool boolean(bool value) override { unexpected(value ? "true" : "false"); }
@@ -74,10 +74,11 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
 
   const std::string& file_;
   SafetensorsEntries& entries_;
+  std::vector<std::pair<std::string, std::string>>& metadata_;
   Place place_ = Place::outside;
   std::string name_;  // the last key of the root: a tensor or __metadata__
   bool has_metadata_ = false;
-  std::set<std::string> metadata_;
+  std::set<std::string> metadata_names_;
 
   // Of the tensor being read.
   Field field_ = Field::none;
@@ -140,7 +141,10 @@ void HeaderReader::set_dtype(const std::string& text) {
 }
 
 bool HeaderReader::string(string_t& value) {
-  if (place_ == Place::metadata) return true;
+  if (place_ == Place::metadata) {
+    metadata_.back().second = std::move(value);
+    return true;
+  }
   if (place_ != Place::entry || field_ != Field::dtype) unexpected(in_quotes(value));
   set_dtype(value);
   return true;
@@ -188,7 +192,10 @@ bool HeaderReader::key(string_t& value) {
   }
   if (place_ == Place::metadata) {
     if (metadata_.size() == kMaxEntries) fail("__metadata__ has too many entries");
-    if (!metadata_.insert(value).second) fail("__metadata__ has " + in_quotes(value) + " twice");
+    if (!metadata_names_.insert(value).second) {
+      fail("__metadata__ has " + in_quotes(value) + " twice");
+    }
+    metadata_.emplace_back(std::move(value), std::string());
     return true;
   }
   if (value.find('\0') != std::string::npos) fail("the name " + in_quotes(value) + " contains NUL");
@@ -241,7 +248,7 @@ bool HeaderReader::end_array() {
 
 }  // namespace
 
-SafetensorsEntries parse_safetensors_header(std::string_view header, const std::string& file) {
+SafetensorsHeader parse_safetensors_header(std::string_view header, const std::string& file) {
   // Before the parser: it skips a byte order mark and takes a NUL for the end.
   if (header.empty() || header.front() != '{') {
     throw Error(Error::Kind::file, file + ": the header does not begin with {");
@@ -249,10 +256,10 @@ SafetensorsEntries parse_safetensors_header(std::string_view header, const std::
   if (header.find('\0') != std::string_view::npos) {
     throw Error(Error::Kind::file, file + ": the header contains a NUL byte");
   }
-  SafetensorsEntries entries;
-  HeaderReader reader(file, entries);
+  SafetensorsHeader read;
+  HeaderReader reader(file, read);
   Json::sax_parse(header, &reader);
-  return entries;
+  return read;
 }
 
 }  // namespace fovea

@@ -5,6 +5,8 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "fovea/core/dtype.h"
 #include "fovea/core/shape.h"
@@ -22,8 +24,13 @@ struct SafetensorsEntry {
 
 using SafetensorsEntries = std::map<std::string, SafetensorsEntry, std::less<>>;
 
+struct SafetensorsHeader {
+  SafetensorsEntries entries;
+  std::vector<std::pair<std::string, std::string>> metadata;  // as in the file
+};
+
 // Reads the JSON of a header. Each entry is complete, but neither compared with the others nor with
 // the size of the file. Throws Error (file), which begins with `file`.
-SafetensorsEntries parse_safetensors_header(std::string_view header, const std::string& file);
+SafetensorsHeader parse_safetensors_header(std::string_view header, const std::string& file);
 
 }  // namespace fovea

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "fovea/core/tensor.h"
@@ -15,6 +16,16 @@ namespace fovea {
 class Backend;
 class ThreadPool;
 class WeightArena;
+
+// What a checkpoint says of itself, beside its tensors. Texts are the file's own, shortened, and
+// may contain any bytes.
+struct CheckpointSummary {
+  std::string format;  // "safetensors", "PyTorch zip", "PyTorch legacy"; "" when there is no file
+  // Name and value of what else is in the file, in its order: epoch, arch, args.
+  std::vector<std::pair<std::string, std::string>> metadata;
+  std::string key;                      // where in the file the tensors lie; "" for at the top
+  std::vector<std::string> other_keys;  // where others lie, which CheckpointOptions::key can name
+};
 
 // Where weights come from: a checkpoint, generated values, nothing at all.
 class ParamSource {
@@ -31,6 +42,7 @@ class ParamSource {
   virtual std::vector<std::string> names() const = 0;
   // What to call it in a message: a path, "generated weights".
   virtual std::string description() const = 0;
+  virtual CheckpointSummary summary() const { return {}; }
 };
 
 // A source under other names: how a foreign checkpoint becomes one in this library's names.

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
 
 #include "fovea/core/params.h"
 
@@ -12,6 +13,10 @@ struct CheckpointOptions {
   // Files are mapped into memory, and must not change or shrink as long as a tensor of theirs is in
   // use (a file that shrinks ends the process with SIGBUS). false: they are read to the end first.
   bool map = true;
+  // Where a PyTorch checkpoint keeps the tensors that are meant, "state_dict" or
+  // "teacher.backbone";
+  // "": at the first of the customary places, see CheckpointSummary. Ignored by other formats.
+  std::string key = {};
 };
 
 // Opens a checkpoint: a .safetensors file, or a model.safetensors.index.json with its shards beside
