@@ -5,8 +5,10 @@
 #include <utility>
 
 #include "fovea/core/error.h"
+#include "src/io/file_kind.h"
 #include "src/io/json.h"
 #include "src/io/safetensors.h"
+#include "src/io/torch_checkpoint.h"
 
 namespace fovea {
 namespace {
@@ -15,7 +17,22 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxIndexBytes = 100'000'000;  // as for a header
 
-// Several safetensors files, and an index that says which tensor is in which.
+// People hand over what they have; what it is says more than that it is no checkpoint.
+std::unique_ptr<ParamSource> open_one_file(const fs::path& path, const CheckpointOptions& options) {
+  FileBytes file = open_file(path, options.map ? FileAccess::map : FileAccess::read);
+  switch (kind_of_checkpoint(file.text())) {
+    case FileKind::zip:
+    case FileKind::torch_legacy:
+      return open_torch_checkpoint(std::move(file), options.key);
+    case FileKind::safetensors:
+      return open_safetensors(std::move(file));
+    case FileKind::other:
+      break;
+  }
+  throw Error(Error::Kind::file, file.name + ": this is " + describe_foreign_file(file.text()));
+}
+
+// Several files, and an index that says which tensor is in which.
 class ShardedSource final : public ParamSource {
  public:
   ShardedSource(const fs::path& index, const CheckpointOptions& options)
@@ -90,7 +107,7 @@ class ShardedSource final : public ParamSource {
     if (!plain) fail("wanted the name of a file beside the index, found " + in_quotes(name));
     const fs::path path = folder / name;
     if (!fs::exists(fs::status(path))) fail("the shard " + in_quotes(name) + " is missing");
-    return open_checkpoint(path, options_);
+    return open_one_file(path, options_);
   }
 
   void check_shards() const {
@@ -119,7 +136,7 @@ class ShardedSource final : public ParamSource {
 std::unique_ptr<ParamSource> open_checkpoint(const fs::path& path,
                                              const CheckpointOptions& options) {
   if (path.extension() == ".json") return std::make_unique<ShardedSource>(path, options);
-  return open_safetensors(open_file(path, options.map ? FileAccess::map : FileAccess::read));
+  return open_one_file(path, options);
 }
 
 }  // namespace fovea

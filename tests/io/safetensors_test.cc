@@ -81,8 +81,6 @@ std::vector<Malformed> malformed_files() {
       {"header length wraps", "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF{}"s,
        "a header of 18446744073709551615 bytes"},
       // What people take for safetensors.
-      {"zip", "PK\x03\x04 and much more", "PyTorch (pickle) checkpoint; convert it"},
-      {"legacy pickle", "\x80\x02\x8A\nl\xFC\x9C\x46\xF9", "PyTorch (pickle) checkpoint"},
       {"pointer", "version https://git-lfs.github.com/spec/v1\noid sha256:0", "Git LFS pointer"},
       // Text of the header.
       {"not an object", file_of("[]"), "does not begin with {"},

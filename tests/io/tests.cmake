@@ -25,3 +25,5 @@ fovea_test(checkpoint_test
   io/hub_folder_test.cc
   io/safetensors_test.cc
   io/save_test.cc)
+
+fovea_test(torch_checkpoint_test io/torch_checkpoint_test.cc)

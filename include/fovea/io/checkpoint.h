@@ -19,10 +19,11 @@ struct CheckpointOptions {
   std::string key = {};
 };
 
-// Opens a checkpoint: a .safetensors file, or a model.safetensors.index.json with its shards beside
-// it. Tensors point into the file's mapping and stay valid after the source is gone. Throws
-// Error(file) for anything that is not a complete and consistent safetensors file, saying what and
-// where.
+// Opens a checkpoint: safetensors, or what torch.save wrote (.pth, .pt, .bin), told by its content;
+// or the index of several such files beside it (model.safetensors.index.json). Nothing in a file is
+// ever run. Tensors point into the file's mapping where they are contiguous, and stay valid after
+// the source is gone. Throws Error(file) for anything that is not complete and consistent, saying
+// what and where.
 std::unique_ptr<ParamSource> open_checkpoint(const std::filesystem::path& path,
                                              const CheckpointOptions& options = {});
 
