@@ -44,7 +44,7 @@ bool looks_like_path(const std::string& model) {
 // mismatch: how to ask for it, "" when that is not it.
 std::string num_classes_hint(const ModelOptions& options, const ModelArgs& args) {
   if (options.num_classes.has_value()) return "";
-  const auto file = open_checkpoint(options.weights);
+  const auto file = open_checkpoint(options.weights, options.checkpoint);
   for (ModelSpec spec : find_models(options.model)) {
     spec.args = args;
     const ModelFamily& family = *spec.family;
@@ -76,7 +76,7 @@ Model load_by_name(const ModelOptions& options, LoadOptions load, bool allow_unt
     if (allow_untrained) return Model::untrained(options.model, load);
     throw Error(Error::Kind::argument, "--model " + options.model +
                                            " is a network's name: it wants --weights FILE, a "
-                                           ".safetensors checkpoint");
+                                           ".safetensors or .pth checkpoint");
   }
   try {
     return Model::load(options.model, fs::path(options.weights), load);
@@ -114,9 +114,21 @@ CLI::Validator whole_number(int lo, int hi) {
           ""};
 }
 
+void add_checkpoint_options(CLI::App& app, CheckpointOptions& options) {
+  app.add_option("--checkpoint-key", options.key,
+                 "Where a PyTorch checkpoint keeps the tensors: state_dict, teacher.backbone; "
+                 "default: where timm looks")
+      ->type_name("KEY");
+  app.add_flag_callback(
+      "--no-mmap", [&options] { options.map = false; },
+      "Read checkpoints to the end first: for files that may change meanwhile");
+}
+
 void add_model_options(CLI::App& app, ModelOptions& options) {
-  app.add_option("--weights", options.weights, "Checkpoint (.safetensors) of a network's name")
+  app.add_option("--weights", options.weights,
+                 "Checkpoint (.safetensors, .pth, .pt, .bin) of a network's name")
       ->type_name("FILE");
+  add_checkpoint_options(app, options.checkpoint);
   app.add_option("--model-args", options.model_args,
                  "Arguments that differ from the named variant's, as JSON: '{\"depths\": [2, 2]}'")
       ->type_name("JSON");
@@ -170,6 +182,7 @@ Model load_model(const ModelOptions& options, bool allow_untrained) {
   LoadOptions load;
   load.backend = make_backend(options.backend, {options.isa});
   load.image_size = options.img_size;
+  load.checkpoint = options.checkpoint;
   if (looks_like_path(options.model)) return load_folder(options, load);
   return load_by_name(options, std::move(load), allow_untrained);
 }

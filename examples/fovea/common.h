@@ -22,6 +22,7 @@ struct ModelOptions {
   std::string weights;             // of a registered name
   std::string model_args;          // of a registered name, as JSON
   std::optional<int> num_classes;  // of a registered name
+  CheckpointOptions checkpoint;
   Size2d img_size;
   std::string backend = "native";
   std::string isa;
@@ -32,8 +33,10 @@ struct ModelOptions {
 // Accepts whole numbers in [lo, hi] and says so about anything else.
 CLI::Validator whole_number(int lo, int hi);
 
-// --weights, --model-args, --num-classes, --img-size, --backend, --isa, --threads, --json: all but
-// the way the model itself is given.
+// --checkpoint-key and --no-mmap, of everything that reads weights.
+void add_checkpoint_options(CLI::App& app, CheckpointOptions& options);
+// These, --weights, --model-args, --num-classes, --img-size, --backend, --isa, --threads, --json:
+// all but the way the model itself is given.
 void add_model_options(CLI::App& app, ModelOptions& options);
 // The same with --model, required.
 void add_model_and_options(CLI::App& app, ModelOptions& options);
