@@ -74,22 +74,24 @@ std::optional<Place> StateDictFinder::customary(const Place& place) {
   return std::nullopt;
 }
 
-// A key may contain dots itself, so the longest name is tried first, then the shortest.
+// A key may contain dots itself: the whole of what is left is tried first, then what is before each
+// of its dots.
 std::optional<Place> StateDictFinder::named(PickleId dict, std::string_view key) const {
   const std::string_view whole = key;
-  while (document_.is(dict, PickleKind::dict)) {
+  for (;;) {
     const PickleId* inner = document_.find(dict, key);
-    if (inner != nullptr) {
-      if (!document_.is(*inner, PickleKind::dict) || !has_tensors(*inner)) break;
+    if (inner != nullptr && document_.is(*inner, PickleKind::dict) && has_tensors(*inner)) {
       return Place{*inner, std::string(whole), 0};
     }
-    const std::size_t dot = key.find('.');
-    inner = dot == std::string_view::npos ? nullptr : document_.find(dict, key.substr(0, dot));
-    if (inner == nullptr) break;
+    std::size_t dot = key.find('.');
+    for (; dot != std::string_view::npos; dot = key.find('.', dot + 1)) {
+      inner = document_.find(dict, key.substr(0, dot));
+      if (inner != nullptr && document_.is(*inner, PickleKind::dict)) break;
+    }
+    if (dot == std::string_view::npos) return std::nullopt;
     dict = *inner;
     key.remove_prefix(dot + 1);
   }
-  return std::nullopt;
 }
 
 // Every dict that has tensors, outer ones first. Their keys are put together only for these: a path

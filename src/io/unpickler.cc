@@ -64,6 +64,7 @@ class Unpickler {
   void push_short_string();
   void push_long();
   void push_global();
+  void push_empty_set();
   void append_from(std::size_t begin);
   void set_items_from(std::size_t begin);
   void check_key(PickleId key) const;
@@ -80,6 +81,7 @@ class Unpickler {
   std::vector<PickleId> stack_;
   std::vector<std::size_t> marks_;
   std::vector<PickleId> memo_;
+  PickleId empty_set_ = kNoValue;  // one for all: there is no opcode that adds to a set
   // Items that may still be copied from one container to another. Each comes from bytes of its own
   // in a pickle that Python wrote; one that copies a container again and again ends here.
   std::size_t copies_left_;
@@ -183,6 +185,14 @@ void Unpickler::push_global() {
          "safetensors");
   }
   push(document_.add_global(global));
+}
+
+void Unpickler::push_empty_set() {
+  if (empty_set_ == kNoValue) {
+    const PickleId set = document_.add_global(find_pickle_global("builtins", "set"));
+    empty_set_ = document_.add_record(set, PickleDocument::kEmptyTuple);
+  }
+  push(empty_set_);
 }
 
 void Unpickler::append_from(std::size_t begin) {
@@ -329,8 +339,7 @@ void Unpickler::step_container(Opcode opcode) {
     case empty_dict:
       return push(document_.add_container(PickleKind::dict));
     case empty_set:
-      push(document_.add_global(find_pickle_global("builtins", "set")));
-      return push(document_.add_record(pop(), PickleDocument::kEmptyTuple));
+      return push_empty_set();
     case append:
       top();
       return append_from(stack_.size() - 1);

@@ -27,3 +27,11 @@ fovea_test(checkpoint_test
   io/save_test.cc)
 
 fovea_test(torch_checkpoint_test io/torch_checkpoint_test.cc)
+fovea_test(malformed_pth_test
+  io/malformed_archives.cc
+  io/malformed_pickles.cc
+  io/malformed_pth_test.cc
+  io/malformed_tensors.cc)
+
+# Alone, for its operator new is of the whole program.
+fovea_test(failing_allocator_test io/failing_allocator_test.cc)

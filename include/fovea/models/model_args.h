@@ -48,7 +48,11 @@ struct Size2d {
 
 // An argument of a network's constructor: what a JSON value can be, but objects.
 struct ArgValue {
-  using Array = std::vector<ArgValue>;
+  // A type of its own: libstdc++ 12 takes a variant of standard types for one that is never empty,
+  // and destroys what is not there when copying it runs out of memory.
+  struct Array : std::vector<ArgValue> {
+    using std::vector<ArgValue>::vector;
+  };
   std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, Array> value;
 };
 std::string to_string(const ArgValue& value);  // as JSON
