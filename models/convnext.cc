@@ -3,7 +3,8 @@
 // ConvNeXt (arXiv:2201.03545) and ConvNeXt V2 (arXiv:2301.00808), as timm has them
 // (timm/models/convnext.py), under timm's names.
 //
-// Checkpoints: timm's, and the authors' (facebookresearch/ConvNeXt and ConvNeXt-V2).
+// Checkpoints: timm's, the authors' (facebookresearch/ConvNeXt and ConvNeXt-V2), those of
+// transformers and torchvision.
 // Any image size. Deviation: the variants with norms other than LayerNorm (convnext_*_rms) are not
 // here.
 #include <memory>
@@ -15,6 +16,7 @@
 #include "fovea/nn/conv2d.h"
 #include "fovea/nn/head.h"
 #include "fovea/nn/mlp.h"
+#include "models/convnext_names.h"
 #include "models/convnext_variants.h"
 #include "models/families.h"
 #include "models/family_tools.h"
@@ -45,6 +47,11 @@ ConvNeXtConfig configured(ConvNeXtConfig c, const ModelArgs& args) {
   args.read("head_norm_first", c.head_norm_first);
   args.read("head_hidden_size", c.head_hidden_size);
   args.read("norm_eps", c.norm_eps);
+  if (args.has("head_norm_eps")) {
+    float eps = 0;
+    args.read("head_norm_eps", eps);
+    c.head_norm_eps = eps;
+  }
   if (std::string name; args.has("act_layer")) {
     args.read("act_layer", name);
     c.act = nn::activation(name);
@@ -298,7 +305,7 @@ class ConvNeXt final : public Backbone {
     head_.emplace(p / "head", width,
                   nn::HeadOptions{.classes = c.num_classes,
                                   .norm = !c.head_norm_first,
-                                  .norm_eps = c.norm_eps,
+                                  .norm_eps = c.head_norm_eps.value_or(c.norm_eps),
                                   .hidden = c.head_hidden_size});
     smallest_ = smallest_edge([this](int edge) {
       int size = stem_.out_size(edge);
@@ -341,30 +348,29 @@ class ConvNeXt final : public Backbone {
 };
 
 constexpr auto kModels = model_table(convnext::kVariants);
+constexpr auto kTorchvisionModels = model_table(convnext::kTorchvision);
 
-// The authors' names; V2 spells the affine part of the response norm its own way.
-constexpr RenameRule kRenames[] = {
-    {"downsample_layers.0.*", "stem.*"},
-    {"downsample_layers.#.#.*", "stages.#.downsample.#.*"},
-    {"stages.#.#.dwconv.*", "stages.#.blocks.#.conv_dw.*"},
-    {"stages.#.#.pwconv1.*", "stages.#.blocks.#.mlp.fc1.*"},
-    {"stages.#.#.pwconv2.*", "stages.#.blocks.#.mlp.fc2.*"},
-    {"stages.#.#.grn.gamma", "stages.#.blocks.#.mlp.grn.weight"},
-    {"stages.#.#.grn.beta", "stages.#.blocks.#.mlp.grn.bias"},
-    {"stages.#.#.*", "stages.#.blocks.#.*"},
-    {"norm.*", "head.norm.*"},
-    {"head.weight", "head.fc.weight"},
-    {"head.bias", "head.fc.bias"},
-};
-
-std::unique_ptr<Backbone> make(const Params& p, int variant, const ModelArgs& args) {
-  convnext::Variant v;
-  if (variant >= 0) v = convnext::kVariants[variant];
+std::unique_ptr<Backbone> make(const Params& p, const convnext::Variant& v, const ModelArgs& args) {
   return std::make_unique<ConvNeXt>(p, configured(v.config, args),
                                     Size2d{v.preprocess.height, v.preprocess.width});
 }
 
-std::string rename(const std::string& name) { return rename_by_table(kRenames, name); }
+std::unique_ptr<Backbone> make(const Params& p, int variant, const ModelArgs& args) {
+  return make(p, variant >= 0 ? convnext::kVariants[variant] : convnext::Variant(), args);
+}
+
+std::unique_ptr<Backbone> make_torchvision(const Params& p, int variant, const ModelArgs& args) {
+  return make(p, variant >= 0 ? convnext::kTorchvision[variant] : convnext::Variant(), args);
+}
+
+std::string rename(const std::string& name) {
+  return rename_by_table(convnext::kRenames, without_prefix(name, {"convnext.", "convnextv2."}));
+}
+
+std::string rename_torchvision(const std::string& name) {
+  return rename_by_table(convnext::kTorchvisionBlock,
+                         rename_by_table(convnext::kTorchvisionRenames, name));
+}
 
 }  // namespace
 
@@ -374,6 +380,14 @@ const ModelFamily kConvNeXt = {
     .models = kModels,
     .make = make,
     .rename = rename,
+};
+
+const ModelFamily kConvNeXtTorchvision = {
+    .name = "convnext_torchvision",
+    .description = "ConvNeXt (arXiv:2201.03545), the checkpoints of torchvision",
+    .models = kTorchvisionModels,
+    .make = make_torchvision,
+    .rename = rename_torchvision,
 };
 
 }  // namespace fovea::models

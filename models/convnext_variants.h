@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "fovea/backend/ops.h"
@@ -24,6 +25,7 @@ struct ConvNeXtConfig {
   bool head_norm_first = false;
   int head_hidden_size = 0;
   float norm_eps = 1e-6f;
+  std::optional<float> head_norm_eps = std::nullopt;  // of the last norm; unset: norm_eps
   Activation act = Activation::Kind::gelu;
   int patch_size = 4;
   int output_stride = 32;
@@ -58,6 +60,13 @@ constexpr ConvNeXtConfig v2(const List<int>& depths, const List<int>& dims, bool
       .depths = depths, .dims = dims, .layer_scale = false, .conv_mlp = conv_mlp, .use_grn = true};
 }
 
+// timm's smallest, for its own tests.
+constexpr ConvNeXtConfig test(const List<int>& depths, const List<int>& dims, Activation act,
+                              const List<int>& kernel_sizes = {7}) {
+  return {
+      .depths = depths, .dims = dims, .kernel_sizes = kernel_sizes, .norm_eps = 1e-5f, .act = act};
+}
+
 inline constexpr PreprocessConfig kCrop95 = {.crop_pct = 0.95};
 inline constexpr PreprocessConfig kSquash384 = {
     .height = 384, .width = 384, .crop_pct = 1.0, .crop_mode = CropMode::squash};
@@ -67,6 +76,16 @@ constexpr PreprocessConfig clip(int size) {
           .crop_pct = 1.0,
           .mean = {0.48145466f, 0.4578275f, 0.40821073f},
           .std = {0.26862954f, 0.26130258f, 0.27577711f}};
+}
+
+inline constexpr PreprocessConfig kTest = {.height = 160,
+                                           .width = 160,
+                                           .crop_pct = 0.95,
+                                           .mean = {0.5f, 0.5f, 0.5f},
+                                           .std = {0.5f, 0.5f, 0.5f}};
+// torchvision cuts 224 pixels out of edges of `resized`.
+constexpr PreprocessConfig torchvision(int resized) {
+  return {.interpolation = Filter::bilinear, .crop_pct = crop_pct_for(224, resized)};
 }
 
 inline constexpr Variant kVariants[] = {
@@ -99,6 +118,18 @@ inline constexpr Variant kVariants[] = {
     {"convnextv2_base", v2(kDepths27, kDims128)},
     {"convnextv2_large", v2(kDepths27, kDims192)},
     {"convnextv2_huge", v2(kDepths27, {352, 704, 1408, 2816}), kSquash384},
+    {"test_convnext", test({1, 2, 4, 2}, {24, 32, 48, 64}, Activation::Kind::gelu_tanh), kTest},
+    {"test_convnext2", test({1, 1, 1, 1}, {32, 64, 96, 128}, Activation::Kind::gelu_tanh), kTest},
+    {"test_convnext3", test({1, 1, 1, 1}, {32, 64, 96, 128}, Activation::Kind::silu, {7, 5, 5, 3}),
+     kTest},
+};
+
+// torchvision's have timm's names and another preprocessing.
+inline constexpr Variant kTorchvision[] = {
+    {"convnext_tiny", {}, torchvision(236)},
+    {"convnext_small", {.depths = kDepths27}, torchvision(230)},
+    {"convnext_base", {.depths = kDepths27, .dims = kDims128}, torchvision(232)},
+    {"convnext_large", {.depths = kDepths27, .dims = kDims192}, torchvision(232)},
 };
 
 }  // namespace convnext

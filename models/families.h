@@ -7,6 +7,7 @@ namespace fovea::models {
 
 // Each is defined in the file of its name.
 extern const ModelFamily kConvNeXt;
+extern const ModelFamily kConvNeXtTorchvision;  // names that timm has too
 extern const ModelFamily kMambaOut;
 extern const ModelFamily kMetaFormer;
 extern const ModelFamily kPoolFormer;  // the authors' own checkpoints and head

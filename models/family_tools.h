@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -60,6 +61,15 @@ inline std::string rename_by_table(std::span<const RenameRule> table, const std:
   std::string out;
   for (const RenameRule& rule : table) {
     if (detail::apply_rule(rule, name, out)) return out;
+  }
+  return name;
+}
+
+// The name without the first of these prefixes that it has.
+inline std::string without_prefix(const std::string& name,
+                                  std::initializer_list<std::string_view> prefixes) {
+  for (const std::string_view prefix : prefixes) {
+    if (name.starts_with(prefix)) return name.substr(prefix.size());
   }
   return name;
 }

@@ -342,6 +342,9 @@ constexpr Variant kVariants[] = {
     {"mambaout_base_tall_rw", rw({3, 4, 30, 3}, kDims128, 2.5, 1.25, kGelu), kCrop95},
     {"mambaout_base_wide_rw", rw({3, 4, 27, 3}, kDims128, 3.0, 1.5, kSilu), kCrop95},
     {"mambaout_base_plus_rw", rw({3, 4, 30, 3}, kDims128, 3.0, 1.5, kSilu)},
+    {"test_mambaout",
+     rw({1, 1, 3, 1}, {16, 32, 48, 64}, 3.0, 1.0, kSilu),
+     {.height = 160, .width = 160, .crop_pct = 1.0}},
 };
 constexpr auto kModels = model_table(kVariants);
 

@@ -269,6 +269,31 @@ constexpr Variant kVariants[] = {
 };
 constexpr auto kModels = model_table(kVariants);
 
+// The names of transformers; its numbers of stages do not count the convolutions between them.
+constexpr RenameRule kRenames[] = {
+    {"patch_embeddings.0.projection.*", "patch_embed.proj.*"},
+    {"patch_embeddings.1.projection.*", "network.1.proj.*"},
+    {"patch_embeddings.2.projection.*", "network.3.proj.*"},
+    {"patch_embeddings.3.projection.*", "network.5.proj.*"},
+    {"block.0.*", "network.0.*"},
+    {"block.1.*", "network.2.*"},
+    {"block.2.*", "network.4.*"},
+    {"block.3.*", "network.6.*"},
+    {"classifier.*", "head.*"},
+};
+// Then of what a block is made of.
+constexpr RenameRule kBlockRenames[] = {
+    {"network.#.#.before_norm.*", "network.#.#.norm1.*"},
+    {"network.#.#.after_norm.*", "network.#.#.norm2.*"},
+    {"network.#.#.output.conv1.*", "network.#.#.mlp.fc1.*"},
+    {"network.#.#.output.conv2.*", "network.#.#.mlp.fc2.*"},
+};
+
+std::string rename(const std::string& name) {
+  const std::string bare = without_prefix(name, {"poolformer.encoder."});
+  return rename_by_table(kBlockRenames, rename_by_table(kRenames, bare));
+}
+
 std::unique_ptr<Backbone> make(const Params& p, int variant, const ModelArgs& args) {
   Variant v;
   if (variant >= 0) v = kVariants[variant];
@@ -283,6 +308,7 @@ const ModelFamily kPoolFormer = {
     .description = "PoolFormer (arXiv:2111.11418), the authors' checkpoints and head",
     .models = kModels,
     .make = make,
+    .rename = rename,
 };
 
 }  // namespace fovea::models

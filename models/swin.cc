@@ -3,7 +3,8 @@
 // Swin (arXiv:2103.14030) and Swin-S3 (AutoFormerV2, arXiv:2111.14725), as timm has them
 // (timm/models/swin_transformer.py), under timm's names.
 //
-// Checkpoints: timm's, and the authors' (microsoft/Swin-Transformer, Cream/AutoFormerV2). Bias
+// Checkpoints: timm's, the authors' (microsoft/Swin-Transformer, Cream/AutoFormerV2), those of
+// transformers and torchvision. Bias
 // tables of another window are resized when the network is built. Built for one size of images,
 // argument "img_size", which also limits the windows; with `strict_img_size` false it takes all
 // multiples of the patch.
@@ -99,8 +100,23 @@ constexpr SwinVariant kVariants[] = {
     {"swin_s3_tiny_224", swin(96, 6, kHeads3, {7, 7, 14, 7}), swin_input(224)},
     {"swin_s3_small_224", swin(96, 18, kHeads3, {14, 14, 14, 7}), swin_input(224)},
     {"swin_s3_base_224", swin(96, 30, kHeads3, {7, 7, 14, 7}), swin_input(224)},
+    // torchvision's.
+    {"swin_t", swin(96, 6, kHeads3, {7}), swin_torchvision(224, 232)},
+    {"swin_s", swin(96, 18, kHeads3, {7}), swin_torchvision(224, 246)},
+    {"swin_b", swin(128, 18, kHeads4, {7}), swin_torchvision(224, 238)},
 };
 constexpr auto kModels = model_table(kVariants);
+
+// The attention of transformers.
+constexpr RenameRule kTransformers[] = {
+    {"encoder.layers.#.blocks.#.attention.self.query.bias", "layers.#.blocks.#.attn.qkv.bias[1/3]"},
+    {"encoder.layers.#.blocks.#.attention.self.key.bias", "layers.#.blocks.#.attn.qkv.bias[2/3]"},
+    {"encoder.layers.#.blocks.#.attention.self.value.bias", "layers.#.blocks.#.attn.qkv.bias[3/3]"},
+    {"encoder.layers.#.blocks.#.attention.self.relative_position_bias_table",
+     "layers.#.blocks.#.attn.relative_position_bias_table"},
+};
+
+std::string rename(const std::string& name) { return swin_rename(kTransformers, name); }
 
 std::unique_ptr<Backbone> make(const Params& p, int variant, const ModelArgs& args) {
   SwinConfig c = swin_variant(kVariants, variant);
@@ -120,7 +136,7 @@ const ModelFamily kSwin = {
     .description = "Swin (arXiv:2103.14030) and Swin-S3 (arXiv:2111.14725), after timm",
     .models = kModels,
     .make = make,
-    .rename = swin_rename,
+    .rename = rename,
     .takes_img_size = true,
 };
 

@@ -3,7 +3,8 @@
 // Swin V2 (arXiv:2111.09883), as timm has it (timm/models/swin_transformer_v2.py), under timm's
 // names.
 //
-// Checkpoints: timm's, and the authors' (microsoft/Swin-Transformer). The biases of positions are a
+// Checkpoints: timm's, the authors' (microsoft/Swin-Transformer), those of transformers and
+// torchvision. The biases of positions are a
 // function of the window and fit any. Built for one size of images, argument "img_size", which also
 // limits the windows; with `strict_img_size` false it takes all multiples of the patch.
 //
@@ -123,8 +124,23 @@ constexpr SwinVariant kVariants[] = {
     {"swinv2_large_window12_192", swinv2(kLarge, 12, kImageNet22k), swin_input(192)},
     {"swinv2_large_window12to16_192to256", enlarged(kLarge, 16), swin_input(256)},
     {"swinv2_large_window12to24_192to384", enlarged(kLarge, 24), swin_input(384, 1.0)},
+    // torchvision's.
+    {"swin_v2_t", swinv2(kTiny, 8), swin_torchvision(256, 260)},
+    {"swin_v2_s", swinv2(kSmall, 8), swin_torchvision(256, 260)},
+    {"swin_v2_b", swinv2(kBase, 8), swin_torchvision(256, 272)},
 };
 constexpr auto kModels = model_table(kVariants);
+
+// The attention of transformers. Keys have no bias in any implementation.
+constexpr RenameRule kTransformers[] = {
+    {"encoder.layers.#.blocks.#.attention.self.query.bias", "layers.#.blocks.#.attn.q_bias"},
+    {"encoder.layers.#.blocks.#.attention.self.value.bias", "layers.#.blocks.#.attn.v_bias"},
+    {"encoder.layers.#.blocks.#.attention.self.logit_scale", "layers.#.blocks.#.attn.logit_scale"},
+    {"encoder.layers.#.blocks.#.attention.self.continuous_position_bias_mlp.*",
+     "layers.#.blocks.#.attn.cpb_mlp.*"},
+};
+
+std::string rename(const std::string& name) { return swin_rename(kTransformers, name); }
 
 std::unique_ptr<Backbone> make(const Params& p, int variant, const ModelArgs& args) {
   SwinConfig c = swin_variant(kVariants, variant);
@@ -153,7 +169,7 @@ const ModelFamily kSwinV2 = {
     .description = "Swin V2 (arXiv:2111.09883), after timm",
     .models = kModels,
     .make = make,
-    .rename = swin_rename,
+    .rename = rename,
     .takes_img_size = true,
 };
 

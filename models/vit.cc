@@ -4,7 +4,8 @@
 // deit.py), under timm's names: ViT, DeiT with and without distillation, DeiT III, the image towers
 // of CLIP and SigLIP, DINOv2 with and without registers.
 //
-// Checkpoints: timm's; the authors' of DeiT, DeiT III and DINOv2; the image tower of OpenCLIP
+// Checkpoints: timm's; the authors' of DeiT, DeiT III and DINOv2; those of transformers and
+// torchvision; the image tower of OpenCLIP
 // checkpoints that have timm's (visual.trunk). Position embeddings of another square grid than the
 // network's are resized when it is built. Built for one size of images, argument "img_size", unless
 // `dynamic_img_size` says otherwise; then they are resized in every forward of another size.
@@ -24,6 +25,7 @@
 #include "models/families.h"
 #include "models/family_tools.h"
 #include "models/vit_embedding.h"
+#include "models/vit_names.h"
 #include "models/vit_variants.h"
 
 namespace fovea::models {
@@ -37,7 +39,8 @@ Pool pool_by_name(const std::string& name) {
   if (name == "max") return Pool::max;
   if (name == "avgmax") return Pool::avgmax;
   if (name == "map") return Pool::map;
-  wrong_argument("global_pool", "token, avg, max, avgmax or map", "\"" + name + "\"");
+  if (name == "token_avg") return Pool::token_avg;
+  wrong_argument("global_pool", "token, avg, max, avgmax, map or token_avg", "\"" + name + "\"");
 }
 
 void refuse(const ModelArgs& args, std::string_view name) {
@@ -48,8 +51,8 @@ void refuse(const ModelArgs& args, std::string_view name) {
 
 // What the arguments contradict one another in.
 void check(const VitConfig& c) {
-  if (!c.class_token && c.global_pool == Pool::token) {
-    wrong_argument("class_token", "true with global_pool token", "false");
+  if (!c.class_token && (c.global_pool == Pool::token || c.global_pool == Pool::token_avg)) {
+    wrong_argument("class_token", "true with global_pool token or token_avg", "false");
   }
   if (c.distilled && (c.global_pool != Pool::token || c.no_embed_class || c.reg_tokens > 0)) {
     wrong_argument("global_pool", "token, positions of the class token and no reg_tokens",
@@ -77,6 +80,8 @@ VitConfig configured(VitConfig c, const ModelArgs& args) {
     c.layer_scale = init != 0.0f;  // the reference takes 0 for None here
   }
   args.read("class_token", c.class_token);
+  args.read("distilled", c.distilled);
+  args.read("distilled_head", c.distilled_head);
   args.read("no_embed_class", c.no_embed_class);
   args.read("reg_tokens", c.reg_tokens, 0, 1024);
   args.read("pre_norm", c.pre_norm);
@@ -108,6 +113,7 @@ VitConfig configured(VitConfig c, const ModelArgs& args) {
     if (name != "layernorm") wrong_argument("norm_layer", "layernorm", "\"" + name + "\"");
     c.norm_eps = 1e-6f;
   }
+  args.read("norm_eps", c.norm_eps);
   for (const char* name : {"qk_norm", "scale_attn_norm", "scale_mlp_norm"}) refuse(args, name);
   args.ignore({"drop_rate", "pos_drop_rate", "patch_drop_rate", "proj_drop_rate", "attn_drop_rate",
                "drop_path_rate", "weight_init", "fix_init"});
@@ -167,27 +173,30 @@ class VitHead {
       : backend_(&p.backend()),
         pool_(c.global_pool),
         first_(c.pool_include_prefix ? 0 : prefix_tokens),
-        half_(static_cast<std::size_t>(std::max(c.embed_dim, c.num_classes))) {
+        half_(static_cast<std::size_t>(std::max(c.embed_dim, c.num_classes))),
+        features_(c.global_pool == Pool::token_avg ? 2 * c.embed_dim : c.embed_dim) {
     std::fill(half_.begin(), half_.end(), 0.5f);
     if (pool_ == Pool::map) {
       attn_pool_.emplace(p / "attn_pool", c.embed_dim, c.num_heads, hidden_width(c), c.norm_eps,
                          c.act);
     }
     if (fc_norm) fc_norm_.emplace(p / "fc_norm", c.embed_dim, c.norm_eps);
-    distilled_ = c.distilled;
+    distilled_ = c.distilled && c.distilled_head;
     if (c.num_classes == 0) return;
-    head_.emplace(p / "head", c.embed_dim, c.num_classes);
-    if (c.distilled) head_dist_.emplace(p / "head_dist", c.embed_dim, c.num_classes);
+    head_.emplace(p / "head", features_, c.num_classes);
+    if (distilled_) head_dist_.emplace(p / "head_dist", c.embed_dim, c.num_classes);
   }
 
   int classes() const { return head_ ? head_->out() : 0; }
+  // Channels before the classifier.
+  int features() const { return features_; }
 
-  // x (n, 1, l, embed_dim) -> y (n, 1, 1, classes() or embed_dim).
+  // x (n, 1, l, embed_dim) -> y (n, 1, 1, classes() or features()).
   void forward(CMapF x, bool pre_logits, MapF y, Context& ctx) const {
     const bool classify = head_.has_value() && !pre_logits;
     if (distilled_) return mean_of_two(token(x, 0), token(x, 1), classify, y, ctx);
     const Workspace::Scope scope(ctx.workspace());
-    const MapF pooled = ctx.workspace().map(x.n, 1, 1, x.c);
+    const MapF pooled = ctx.workspace().map(x.n, 1, 1, features_);
     pool(x, pooled, ctx);
     if (fc_norm_) fc_norm_->forward(pooled, pooled, ctx);
     if (classify) {
@@ -215,6 +224,10 @@ class VitHead {
 
   void pool(CMapF x, MapF y, Context& ctx) const {
     if (pool_ == Pool::token) return backend_->apply(token(x, 0), {}, y, ctx);
+    if (pool_ == Pool::token_avg) {
+      backend_->apply(token(x, 0), {}, y.channels(0, x.c), ctx);
+      y = y.channels(x.c, x.c);
+    }
     const int count = x.w - first_;
     for (int i = 0; i < x.n; ++i) {
       const CMapF tokens = x.image(i).token_range(first_, count);
@@ -248,6 +261,7 @@ class VitHead {
   int first_;  // of the tokens that are pooled
   bool distilled_ = false;
   FloatBuffer half_;
+  int features_;
   std::optional<nn::AttentionPool> attn_pool_;
   std::optional<nn::LayerNorm> fc_norm_;
   std::optional<nn::Linear> head_, head_dist_;
@@ -273,6 +287,7 @@ class Vit final : public Backbone {
 
   std::span<const FeatureInfo> feature_info() const override { return feature_info_; }
   int num_features() const override { return config_.embed_dim; }
+  int pooled_features() const override { return head_->features(); }
   int num_classes() const override { return head_->classes(); }
   Size2d input_size() const override { return config_.img_size; }
   void check_size(Size2d size) const override {
@@ -328,21 +343,6 @@ class Vit final : public Backbone {
 
 constexpr auto kModels = model_table(vit::kVariants);
 
-constexpr RenameRule kRenames[] = {
-    // DeiT III.
-    {"blocks.#.gamma_1", "blocks.#.ls1.gamma"},
-    {"blocks.#.gamma_2", "blocks.#.ls2.gamma"},
-    // DINOv2.
-    {"register_tokens", "reg_token"},
-    {"mask_token", ""},
-    // OpenCLIP: the image tower without its projection, and nothing of the text tower.
-    {"visual.trunk.*", "*"},
-    {"visual.*", ""},
-    {"text.*", ""},
-    {"logit_scale", ""},
-    {"logit_bias", ""},
-};
-
 std::unique_ptr<Backbone> make(const Params& p, int variant, const ModelArgs& args) {
   VitConfig c;
   if (variant >= 0) {
@@ -353,7 +353,10 @@ std::unique_ptr<Backbone> make(const Params& p, int variant, const ModelArgs& ar
   return std::make_unique<Vit>(p, configured(c, args));
 }
 
-std::string rename(const std::string& name) { return rename_by_table(kRenames, name); }
+std::string rename(const std::string& name) {
+  return rename_by_table(
+      vit::kRenames, without_prefix(name, {"vit.", "deit.", "dinov2.", "dinov2_with_registers."}));
+}
 
 }  // namespace
 

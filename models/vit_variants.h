@@ -14,8 +14,9 @@ namespace fovea::models {
 
 struct VitConfig {
   // What becomes of the token sequence before the classifier: its class token, the average or the
-  // maximum of the others or half of both, or attention with a learned query.
-  enum class Pool : std::uint8_t { token, avg, max, avgmax, map };
+  // maximum of the others or half of both, attention with a learned query, or the class token and
+  // the average side by side.
+  enum class Pool : std::uint8_t { token, avg, max, avgmax, map, token_avg };
 
   Size2d img_size = {224, 224};
   Size2d patch_size = {16, 16};
@@ -30,7 +31,8 @@ struct VitConfig {
   bool proj_bias = true;  // of attention and MLP
   bool layer_scale = false;
   bool class_token = true;
-  bool distilled = false;  // DeiT's second token and head
+  bool distilled = false;      // DeiT's second token
+  bool distilled_head = true;  // and its second head
   bool pos_embed = true;
   bool no_embed_class = false;  // class and register tokens have no positions
   int reg_tokens = 0;
@@ -139,6 +141,14 @@ constexpr PreprocessConfig openai(int size, double crop_pct,
 inline constexpr Activation kQuick = Activation::Kind::quick_gelu;
 inline constexpr Activation kTanh = Activation::Kind::gelu_tanh;
 
+// What torchvision trained for: the shorter edge resized to `resized`, `size` of it cut out.
+constexpr PreprocessConfig torchvision(int size, int resized) {
+  return {.height = size,
+          .width = size,
+          .interpolation = size == 224 ? Filter::bilinear : Filter::bicubic,
+          .crop_pct = crop_pct_for(size, resized)};
+}
+
 inline constexpr VitVariant kVariants[] = {
     // ViT (arXiv:2010.11929), trained anew by "How to train your ViT?" (arXiv:2106.10270).
     {"vit_tiny_patch16_224", vit(kTiny, 16), half(224, 0.9)},
@@ -230,6 +240,12 @@ inline constexpr VitVariant kVariants[] = {
     {"vit_so400m_patch16_siglip_512", siglip(kSo400m, 16, kTanh), half(512, 0.9)},
     {"vit_giantopt_patch16_siglip_256", siglip(kGiantOpt, 16, kTanh), half(256, 0.9)},
     {"vit_giantopt_patch16_siglip_384", siglip(kGiantOpt, 16, kTanh), half(384, 0.9)},
+    // torchvision's.
+    {"vit_b_16", vit(kBase, 16), torchvision(224, 256)},
+    {"vit_b_32", vit(kBase, 32), torchvision(224, 256)},
+    {"vit_l_16", vit(kLarge, 16), torchvision(224, 242)},
+    {"vit_l_32", vit(kLarge, 32), torchvision(224, 256)},
+    {"vit_h_14", vit(kHuge, 14), torchvision(518, 518)},
 };
 
 }  // namespace vit

@@ -115,8 +115,12 @@ Model Model::load(const std::filesystem::path& folder, const LoadOptions& option
   HubFolder hub = read_hub_folder(folder);
   const std::unique_ptr<ParamSource> weights = open_checkpoint(hub.weights, options.checkpoint);
   try {
-    std::vector<ModelSpec> candidates = find_models(hub.architecture);
-    for (ModelSpec& spec : candidates) spec.args = hub.args;
+    std::vector<ModelSpec> candidates = find_models(hub);
+    if (!hub.has_preprocess && candidates.front().info == nullptr) {
+      throw Error(Error::Kind::file,
+                  (folder / "preprocessor_config.json").string() +
+                      ": wanted, as nothing else says how pictures are prepared");
+    }
     return build(std::move(candidates), weights.get(),
                  hub.has_preprocess ? &hub.preprocess : nullptr, std::move(hub.labels), options);
   } catch (const Error& error) {

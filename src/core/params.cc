@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <map>
 #include <utility>
 
 #include "fovea/core/error.h"
@@ -35,59 +34,7 @@ bool agree(const Shape& a, const Shape& b) {
   return std::equal(a_first, a_last, b_first, b_last);
 }
 
-class RenamedSource final : public ParamSource {
- public:
-  RenamedSource(const ParamSource& source, const Rename& rename) : source_(source) {
-    for (std::string& original : source.names()) {
-      std::string canonical = rename(original);
-      if (canonical.empty()) continue;
-      const auto [place, fresh] = originals_.try_emplace(std::move(canonical), original);
-      if (!fresh) {
-        throw Error(Error::Kind::file, source.description() + ": the tensors " + place->second +
-                                           " and " + original + " are both " + place->first);
-      }
-    }
-  }
-
-  const Shape* find(std::string_view name) const override {
-    const auto found = originals_.find(name);
-    return found == originals_.end() ? nullptr : source_.find(found->second);
-  }
-
-  DType dtype(std::string_view name) const override {
-    return source_.dtype(originals_.find(name)->second);
-  }
-
-  Tensor load(std::string_view name) const override {
-    const auto found = originals_.find(name);
-    if (found == originals_.end()) {
-      throw Error(Error::Kind::argument,
-                  description() + ": there is no tensor " + std::string(name));
-    }
-    return source_.load(found->second);
-  }
-
-  std::vector<std::string> names() const override {
-    std::vector<std::string> names;
-    names.reserve(originals_.size());
-    for (const auto& [canonical, original] : originals_) names.push_back(canonical);
-    return names;
-  }
-
-  std::string description() const override { return source_.description(); }
-
-  CheckpointSummary summary() const override { return source_.summary(); }
-
- private:
-  const ParamSource& source_;
-  std::map<std::string, std::string, std::less<>> originals_;  // by canonical name
-};
-
 }  // namespace
-
-std::unique_ptr<ParamSource> renamed(const ParamSource& source, const Rename& rename) {
-  return std::make_unique<RenamedSource>(source, rename);
-}
 
 Params Params::operator/(std::string_view child) const {
   Params below = *this;

@@ -89,8 +89,9 @@ struct Span {
   int count = 0;
 };
 
-Span center_span(int resized, int wanted) {
+Span center_span(int resized, int wanted, bool rounds_down) {
   if (wanted > resized) return {0, (wanted - resized) / 2, resized};
+  if (rounds_down) return {(resized - wanted) / 2, 0, wanted};
   return {static_cast<int>(round_half_even((resized - wanted) / 2.0)), 0, wanted};
 }
 
@@ -159,8 +160,8 @@ class Transform {
  public:
   Transform(Size2d picture, const PreprocessConfig& config, float* nhwc_out)
       : plan_(make_plan(picture, config)),
-        columns_(center_span(plan_.width, config.width)),
-        rows_(center_span(plan_.height, config.height)),
+        columns_(center_span(plan_.width, config.width, config.crop_rounds_down)),
+        rows_(center_span(plan_.height, config.height, config.crop_rounds_down)),
         below_(config.height - rows_.target - rows_.count),
         resampler_(picture.w, picture.h, plan_.width, plan_.height, plan_.filter,
                    {columns_.source, rows_.source, columns_.count, rows_.count}),

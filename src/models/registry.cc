@@ -13,9 +13,9 @@ namespace fovea {
 namespace {
 
 // timm's families first: where two share a name, the first is what an unqualified name means.
-constexpr std::array<const ModelFamily*, 7> kFamilies = {
+constexpr std::array<const ModelFamily*, 8> kFamilies = {
     &models::kVit,        &models::kSwin,     &models::kSwinV2,     &models::kConvNeXt,
-    &models::kMetaFormer, &models::kMambaOut, &models::kPoolFormer,
+    &models::kMetaFormer, &models::kMambaOut, &models::kPoolFormer, &models::kConvNeXtTorchvision,
 };
 
 // How far a misspelt name is from a registered one: edits to reach the nearest beginning of it,

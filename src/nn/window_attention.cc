@@ -134,8 +134,14 @@ FloatBuffer continuous_table(const Params& p, const WindowOptions& options, int 
   return table;
 }
 
-// Swin V2 has no bias for keys: q_bias, zeros, v_bias.
+// Swin V2 has no bias for keys: q_bias, zeros, v_bias. torchvision stores the three as one and
+// ignores the middle.
 FloatBuffer query_value_bias(const Params& p, int c) {
+  if (p.has("qkv.bias")) {
+    FloatBuffer bias = p.floats("qkv.bias", {3 * c});
+    std::fill_n(bias.begin() + c, c, 0.0f);
+    return bias;
+  }
   const FloatBuffer q = p.floats("q_bias", {c});
   const FloatBuffer v = p.floats("v_bias", {c});
   FloatBuffer bias(3 * static_cast<std::size_t>(c));

@@ -47,7 +47,9 @@ class ParamSource {
 
 // A source under other names: how a foreign checkpoint becomes one in this library's names.
 // `rename` maps a name of the file to the canonical one; an empty result means "ignore it"
-// (buffers that are derived, heads that inference does not use).
+// (buffers that are derived, heads that inference does not use). "attn.qkv.weight[2/3]" is the
+// second of three tensors that are one under the canonical name, joined along their first axis
+// (at most nine; queries, keys and values are kept apart by some).
 using Rename = std::function<std::string(const std::string&)>;
 std::unique_ptr<ParamSource> renamed(const ParamSource& source, const Rename& rename);
 

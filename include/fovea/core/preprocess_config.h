@@ -31,9 +31,21 @@ struct PreprocessConfig {
   // 256 / 0.8f is 319.
   double crop_pct = 0.875;
   CropMode crop_mode = CropMode::center;
+  // Where the centre lies when a line is left over: false: half of the odd number is rounded to an
+  // even one, as torchvision does; true: down, as transformers does.
+  bool crop_rounds_down = false;
   std::array<float, 3> mean = {0.485f, 0.456f, 0.406f};  // red, green, blue, of values in [0, 1]
   std::array<float, 3> std = {0.229f, 0.224f, 0.225f};
 };
+
+// The crop_pct with which edges of `size` pixels are cut out of ones of `resized`: floor(size /
+// crop_pct) == resized, which the plain quotient misses for some. For what is given as two sizes,
+// as torchvision and transformers do.
+constexpr double crop_pct_for(int size, int resized) {
+  double pct = static_cast<double>(size) / resized;
+  while (static_cast<long long>(size / pct) < resized) pct -= pct * 2.3e-16;
+  return pct;
+}
 
 namespace detail {
 
