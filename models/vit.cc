@@ -83,6 +83,7 @@ VitConfig configured(VitConfig c, const ModelArgs& args) {
   args.read("distilled", c.distilled);
   args.read("distilled_head", c.distilled_head);
   args.read("no_embed_class", c.no_embed_class);
+  args.read("pos_embed_antialias", c.pos_embed_antialias);
   args.read("reg_tokens", c.reg_tokens, 0, 1024);
   args.read("pre_norm", c.pre_norm);
   args.read("final_norm", c.final_norm);

@@ -19,6 +19,7 @@ class VitEmbedding {
       : backend_(&p.backend()),
         patch_(c.patch_size),
         pad_(c.dynamic_img_pad),
+        antialias_(c.pos_embed_antialias),
         grid_{c.img_size.h / c.patch_size.h, c.img_size.w / c.patch_size.w},
         prefix_tokens_((c.class_token ? 1 : 0) + (c.distilled ? 1 : 0) + c.reg_tokens),
         dim_(c.embed_dim),
@@ -51,7 +52,8 @@ class VitEmbedding {
     const Workspace::Scope scope(ctx.workspace());
     FloatBuffer resized;
     if (!positions_.empty() && grid != grid_) {
-      resized = nn::resize_grid(positions_.data(), grid_.h, grid_.w, dim_, grid.h, grid.w);
+      resized =
+          nn::resize_grid(positions_.data(), grid_.h, grid_.w, dim_, grid.h, grid.w, antialias_);
     }
     const float* positions = resized.empty() ? positions_.data() : resized.data();
     if (pad_) image = padded(image, grid, ctx);
@@ -90,7 +92,7 @@ class VitEmbedding {
     const float* at = values.data();
     for (std::size_t i = 0; i < static_cast<std::size_t>(prefix) * dim_; ++i) prefix_[i] += *at++;
     if (grid != grid_) {
-      positions_ = nn::resize_grid(at, grid.h, grid.w, dim_, grid_.h, grid_.w);
+      positions_ = nn::resize_grid(at, grid.h, grid.w, dim_, grid_.h, grid_.w, antialias_);
     } else {
       positions_ = FloatBuffer(static_cast<std::size_t>(patches) * dim_);
       std::copy_n(at, positions_.size(), positions_.begin());
@@ -122,6 +124,7 @@ class VitEmbedding {
   const Backend* backend_;
   Size2d patch_;
   bool pad_;
+  bool antialias_;
   Size2d grid_;  // the positions'
   int prefix_tokens_;
   int dim_;

@@ -34,7 +34,8 @@ struct VitConfig {
   bool distilled = false;      // DeiT's second token
   bool distilled_head = true;  // and its second head
   bool pos_embed = true;
-  bool no_embed_class = false;  // class and register tokens have no positions
+  bool pos_embed_antialias = true;  // when positions are resized
+  bool no_embed_class = false;      // class and register tokens have no positions
   int reg_tokens = 0;
   bool pre_norm = false;  // a norm before the blocks, and no bias of patches
   bool final_norm = true;

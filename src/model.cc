@@ -42,18 +42,20 @@ void set_img_size(ModelSpec& spec, Size2d wanted, const PreprocessConfig* prepro
   spec.args.set("img_size", {ArgValue::Array{{std::int64_t{wanted.h}}, {std::int64_t{wanted.w}}}});
 }
 
+// Whether the thousand classes are those that the published network was trained for.
+bool has_imagenet_classes(const ModelSpec& spec, int num_classes, const LoadOptions& options) {
+  return num_classes == 1000 && spec.info != nullptr && spec.info->num_classes == 1000 &&
+         options.num_classes < 0;
+}
+
 std::vector<std::string> labels_of(std::vector<std::string> own, int num_classes,
                                    const LoadOptions& options) {
-  if (own.empty() && num_classes == 1000) {
-    const auto names = imagenet_1k_labels();
-    return {names.begin(), names.end()};
-  }
   if (own.empty() || own.size() == static_cast<std::size_t>(num_classes)) return own;
   // Another number of classes than the checkpoint's was asked for, or no classifier at all.
   if (options.num_classes >= 0 || num_classes == 0) return {};
   throw Error(Error::Kind::file, "config.json has " + std::to_string(own.size()) +
-                                     " label_names, but the network has " +
-                                     std::to_string(num_classes) + " classes");
+                                     " labels, but the network has " + std::to_string(num_classes) +
+                                     " classes");
 }
 
 // A map as PyTorch lays it out: (n, c, h, w).
@@ -101,7 +103,14 @@ Model Model::build(std::vector<ModelSpec> candidates, const ParamSource* weights
   }
   validate(model.preprocess_);
   model.backbone().check_size({model.preprocess_.height, model.preprocess_.width});
-  model.labels_ = labels_of(std::move(labels), model.backbone().num_classes(), options);
+  const int classes = model.backbone().num_classes();
+  model.labels_ = labels_of(std::move(labels), classes, options);
+  if (!model.labels_.empty()) model.label_source_ = LabelSource::checkpoint;
+  if (model.labels_.empty() && has_imagenet_classes(model.spec_, classes, options)) {
+    const auto names = imagenet_1k_labels();
+    model.labels_.assign(names.begin(), names.end());
+    model.label_source_ = LabelSource::imagenet_1k;
+  }
   return model;
 }
 
@@ -121,8 +130,14 @@ Model Model::load(const std::filesystem::path& folder, const LoadOptions& option
                   (folder / "preprocessor_config.json").string() +
                       ": wanted, as nothing else says how pictures are prepared");
     }
-    return build(std::move(candidates), weights.get(),
-                 hub.has_preprocess ? &hub.preprocess : nullptr, std::move(hub.labels), options);
+    Model model =
+        build(std::move(candidates), weights.get(), hub.has_preprocess ? &hub.preprocess : nullptr,
+              std::move(hub.labels), options);
+    if (hub.has_placeholders) {
+      model.labels_.clear();
+      model.label_source_ = LabelSource::none;
+    }
+    return model;
   } catch (const Error& error) {
     // What the caller did not ask for is the folder's fault.
     const bool asked = is_set(options.image_size) || options.num_classes >= 0;

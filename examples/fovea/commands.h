@@ -22,5 +22,7 @@ Command add_embed(CLI::App& app);
 Command add_features(CLI::App& app);
 Command add_validate(CLI::App& app);
 Command add_benchmark(CLI::App& app);
+Command add_inspect(CLI::App& app);
+Command add_convert(CLI::App& app);
 
 }  // namespace fovea::tool

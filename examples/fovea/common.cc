@@ -6,9 +6,9 @@
 #include <charconv>
 #include <iostream>
 
-#include "fovea/core/params.h"
 #include "fovea/io/checkpoint.h"
 #include "fovea/io/hub_folder.h"
+#include "fovea/models/fit.h"
 
 namespace fovea::tool {
 namespace {
@@ -47,19 +47,10 @@ std::string num_classes_hint(const ModelOptions& options, const ModelArgs& args)
   const auto file = open_checkpoint(options.weights, options.checkpoint);
   for (ModelSpec spec : find_models(options.model)) {
     spec.args = args;
-    const ModelFamily& family = *spec.family;
-    const auto source = renamed(*file, [&family](const std::string& name) {
-      return family.rename != nullptr ? family.rename(name) : name;
-    });
-    for (const ParamLog::Entry& entry : list_parameters(spec)) {
-      const Shape* found = source->find(entry.name);
-      if (found == nullptr || found->empty() || entry.shape.size() != found->size()) continue;
-      if (entry.shape[0] != spec.info->num_classes || (*found)[0] == entry.shape[0]) continue;
-      if (!std::equal(found->begin() + 1, found->end(), entry.shape.begin() + 1)) continue;
-      const std::string rows = std::to_string((*found)[0]);
-      return "\nIts classifier " + entry.name + " has " + rows + " classes: try --num-classes " +
-             rows;
-    }
+    const int classes = classes_of(spec, *file);
+    if (classes < 1) continue;
+    const std::string rows = std::to_string(classes);
+    return "\nIts classifier has " + rows + " classes: try --num-classes " + rows;
   }
   return "";
 }
@@ -200,6 +191,20 @@ OutputFormat output_format(const fs::path& path) {
 }
 
 void report(std::string_view message) { std::cerr << "fovea: " << message << std::endl; }
+
+std::string printable(std::string_view text) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte != 0x7F) {
+      out += c;
+    } else {
+      out.append("\\x").append({kHex[byte >> 4], kHex[byte & 15]});
+    }
+  }
+  return out;
+}
 
 double shortest(float value) {
   std::array<char, 32> text;

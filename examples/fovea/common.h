@@ -53,6 +53,8 @@ OutputFormat output_format(const std::filesystem::path& path);
 
 // "fovea: <message>" on standard error.
 void report(std::string_view message);
+// A text of a stranger for the terminal: control characters as \\xNN.
+std::string printable(std::string_view text);
 // The shortest decimal number that reads back as `value`: 0.485f prints as 0.485.
 double shortest(float value);
 // Whole, on standard output, with a newline. indent < 0: on one line.

@@ -51,6 +51,18 @@ Json to_json(const std::array<float, 3>& v) {
   return Json::array({shortest(v[0]), shortest(v[1]), shortest(v[2])});
 }
 
+std::string_view label_source(const Model& model) {
+  switch (model.label_source()) {
+    case Model::LabelSource::checkpoint:
+      return "checkpoint";
+    case Model::LabelSource::imagenet_1k:
+      return "imagenet-1k";
+    case Model::LabelSource::none:
+      break;
+  }
+  return "";
+}
+
 Json to_json(const Model& model, const Cost& cost, int batch) {
   const Backbone& net = model.backbone();
   const PreprocessConfig& config = model.preprocess_config();
@@ -72,6 +84,7 @@ Json to_json(const Model& model, const Cost& cost, int batch) {
           {"gmacs", static_cast<double>(cost.macs) * 1e-9},
           {"num_classes", net.num_classes()},
           {"labels", model.labels().size()},
+          {"labels_from", label_source(model)},
           {"pooled_features", net.pooled_features()},
           {"pyramid", std::move(pyramid)},
           {"packed_bytes", model.packed_bytes()},
@@ -109,7 +122,8 @@ void print_text(const Model& model, const Cost& cost, int batch) {
       << std::fixed << std::setprecision(2)  //
       << "parameters     " << static_cast<double>(model.parameters()) * 1e-6 << " million\n"
       << "compute        " << static_cast<double>(cost.macs) * 1e-9 << " GMACs at " << size << "\n"
-      << "classes        " << net.num_classes() << ", " << model.labels().size() << " labels\n"
+      << "classes        " << net.num_classes() << ", " << model.labels().size() << " labels"
+      << (model.labels().empty() ? "" : " of ") << label_source(model) << "\n"
       << "pooled         " << net.pooled_features() << " features\n"
       << "packed weights " << mib(model.packed_bytes()) << " (" << model.backend().name()
       << (model.backend().isa().empty() ? "" : " ") << model.backend().isa() << ")\n"

@@ -75,9 +75,9 @@ int run(int argc, char** argv) {
   app.footer(kFooter);
   app.set_version_flag("--version", version, "Print version, compiler, backends, instruction sets");
   app.require_subcommand(1);
-  const std::vector<Command> commands = {add_list(app),     add_info(app),     add_classify(app),
-                                         add_embed(app),    add_features(app), add_validate(app),
-                                         add_benchmark(app)};
+  const std::vector<Command> commands = {add_list(app),      add_info(app),     add_classify(app),
+                                         add_embed(app),     add_features(app), add_validate(app),
+                                         add_benchmark(app), add_inspect(app),  add_convert(app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -40,7 +40,7 @@ struct LoadOptions {
 // its weights are packed for. Immutable; share it between threads, one Context each.
 class Model {
  public:
-  // A hub folder: config.json and model.safetensors.
+  // A hub folder of timm or transformers.
   static Model load(const std::filesystem::path& folder, const LoadOptions& options = {});
   // A registered name and a checkpoint in its reference's or its authors' names.
   static Model load(std::string_view name, const std::filesystem::path& weights,
@@ -52,8 +52,11 @@ class Model {
   const Backend& backend() const { return *backend_; }
   const ModelSpec& spec() const { return spec_; }
   const PreprocessConfig& preprocess_config() const { return preprocess_; }
-  // One name for each class; empty when the checkpoint brings none and is not an ImageNet-1k one.
+  // One name for each class: the checkpoint's own, or the library's when it brings none and is a
+  // registered network with its own 1000 classes of ImageNet-1k; else empty.
   std::span<const std::string> labels() const { return labels_; }
+  enum class LabelSource : std::uint8_t { none, checkpoint, imagenet_1k };
+  LabelSource label_source() const { return label_source_; }
   std::int64_t parameters() const { return built_.parameters; }
   std::size_t packed_bytes() const { return built_.packed_bytes; }
 
@@ -83,6 +86,7 @@ class Model {
   BuiltModel built_;
   PreprocessConfig preprocess_;
   std::vector<std::string> labels_;
+  LabelSource label_source_ = LabelSource::none;
 };
 
 // The top entries of a row of logits as softmax probabilities, likeliest first; ties by index.

@@ -75,6 +75,7 @@ void check(const std::string& file, HubFolder& folder) {
   }
   const bool nameless = std::all_of(folder.labels.begin(), folder.labels.end(),
                                     [](const std::string& label) { return label.empty(); });
+  folder.has_placeholders = nameless && !folder.labels.empty();
   if (nameless) folder.labels.clear();
 }
 

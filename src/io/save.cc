@@ -162,4 +162,10 @@ void save_safetensors(const fs::path& path, const NamedTensors& tensors) {
   file.commit();
 }
 
+void save_text(const fs::path& path, const std::string& text) {
+  AtomicFile file(path);
+  file.write(text);
+  file.commit();
+}
+
 }  // namespace fovea

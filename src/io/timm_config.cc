@@ -26,6 +26,7 @@ void read_preprocess(const Section& cfg, const std::string& file, HubFolder& fol
     config.crop_mode = of_file(file, [&] { return crop_mode_from_name(name); });
     any = true;
   }
+  any |= cfg.read("crop_rounds_down", config.crop_rounds_down);  // our own, see `fovea convert`
   folder.has_preprocess = any;
 }
 

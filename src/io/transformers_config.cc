@@ -23,58 +23,62 @@ namespace {
 // A line of a table of keys.
 struct Key {
   const char* key;
-  const char* arg;   // the argument that gets its value as it is, or null
-  const char* only;  // the only value that can be had, as JSON, or null
+  const char* arg;        // the argument that gets its value, or null
+  const char* otherwise;  // the value when the key is absent, as JSON; without an argument the only
+                          // one that can be had
 };
 
 constexpr Key kSwinKeys[] = {
-    {"patch_size", "patch_size", nullptr},   {"embed_dim", "embed_dim", nullptr},
-    {"depths", "depths", nullptr},           {"num_heads", "num_heads", nullptr},
-    {"window_size", "window_size", nullptr}, {"mlp_ratio", "mlp_ratio", nullptr},
-    {"qkv_bias", "qkv_bias", nullptr},       {"use_absolute_embeddings", nullptr, "false"},
-    {"layer_norm_eps", nullptr, "1e-5"},     {"hidden_act", nullptr, "\"gelu\""},
+    {"patch_size", "patch_size", "4"},    {"embed_dim", "embed_dim", "96"},
+    {"depths", "depths", "[2, 2, 6, 2]"}, {"num_heads", "num_heads", "[3, 6, 12, 24]"},
+    {"window_size", "window_size", "7"},  {"mlp_ratio", "mlp_ratio", "4.0"},
+    {"qkv_bias", "qkv_bias", "true"},     {"use_absolute_embeddings", nullptr, "false"},
+    {"layer_norm_eps", nullptr, "1e-5"},  {"hidden_act", nullptr, "\"gelu\""},
 };
 constexpr Key kSwinV2Keys[] = {
-    {"patch_size", "patch_size", nullptr},
-    {"embed_dim", "embed_dim", nullptr},
-    {"depths", "depths", nullptr},
-    {"num_heads", "num_heads", nullptr},
-    {"window_size", "window_size", nullptr},
-    {"pretrained_window_sizes", "pretrained_window_sizes", nullptr},
-    {"mlp_ratio", "mlp_ratio", nullptr},
-    {"qkv_bias", "qkv_bias", nullptr},
+    {"patch_size", "patch_size", "4"},
+    {"embed_dim", "embed_dim", "96"},
+    {"depths", "depths", "[2, 2, 6, 2]"},
+    {"num_heads", "num_heads", "[3, 6, 12, 24]"},
+    {"window_size", "window_size", "7"},
+    {"pretrained_window_sizes", "pretrained_window_sizes", "[0, 0, 0, 0]"},
+    {"mlp_ratio", "mlp_ratio", "4.0"},
+    {"qkv_bias", "qkv_bias", "true"},
     {"use_absolute_embeddings", nullptr, "false"},
     {"layer_norm_eps", nullptr, "1e-5"},
-    {"hidden_act", "act_layer", nullptr},
+    {"hidden_act", "act_layer", "\"gelu\""},
 };
 constexpr Key kConvNeXtKeys[] = {
-    {"hidden_sizes", "dims", nullptr},     {"depths", "depths", nullptr},
-    {"patch_size", "patch_size", nullptr}, {"layer_norm_eps", "head_norm_eps", nullptr},
-    {"hidden_act", "act_layer", nullptr},
+    {"hidden_sizes", "dims", "[96, 192, 384, 768]"},
+    {"depths", "depths", "[3, 3, 9, 3]"},
+    {"patch_size", "patch_size", "4"},
+    {"layer_norm_eps", "head_norm_eps", "1e-12"},
+    {"hidden_act", "act_layer", "\"gelu\""},
 };
 constexpr Key kVitKeys[] = {
-    {"hidden_size", "embed_dim", nullptr},
-    {"num_hidden_layers", "depth", nullptr},
-    {"num_attention_heads", "num_heads", nullptr},
-    {"patch_size", "patch_size", nullptr},
-    {"qkv_bias", "qkv_bias", nullptr},
-    {"layer_norm_eps", "norm_eps", nullptr},
-    {"hidden_act", "act_layer", nullptr},
+    {"hidden_size", "embed_dim", "768"},        {"num_hidden_layers", "depth", "12"},
+    {"num_attention_heads", "num_heads", "12"}, {"patch_size", "patch_size", "16"},
+    {"qkv_bias", "qkv_bias", "true"},           {"layer_norm_eps", "norm_eps", "1e-12"},
+    {"hidden_act", "act_layer", "\"gelu\""},
 };
 constexpr Key kDinoV2Keys[] = {
-    {"hidden_size", "embed_dim", nullptr},         {"num_hidden_layers", "depth", nullptr},
-    {"num_attention_heads", "num_heads", nullptr}, {"patch_size", "patch_size", nullptr},
-    {"mlp_ratio", "mlp_ratio", nullptr},           {"qkv_bias", "qkv_bias", nullptr},
-    {"layer_norm_eps", "norm_eps", nullptr},       {"hidden_act", "act_layer", nullptr},
-    {"use_swiglu_ffn", nullptr, "false"},          {"num_register_tokens", "reg_tokens", nullptr},
+    {"hidden_size", "embed_dim", "768"},
+    {"num_hidden_layers", "depth", "12"},
+    {"num_attention_heads", "num_heads", "12"},
+    {"patch_size", "patch_size", "16"},
+    {"mlp_ratio", "mlp_ratio", "4"},
+    {"qkv_bias", "qkv_bias", "true"},
+    {"layer_norm_eps", "norm_eps", "1e-6"},
+    {"hidden_act", "act_layer", "\"gelu\""},
+    {"use_swiglu_ffn", nullptr, "false"},
 };
 constexpr Key kPoolFormerKeys[] = {
-    {"hidden_sizes", "embed_dims", nullptr},
-    {"depths", "layers", nullptr},
-    {"mlp_ratio", "mlp_ratios", nullptr},
-    {"pool_size", "pool_size", nullptr},
-    {"use_layer_scale", "use_layer_scale", nullptr},
-    {"hidden_act", "act_layer", nullptr},
+    {"hidden_sizes", "embed_dims", "[64, 128, 320, 512]"},
+    {"depths", "layers", "[2, 2, 6, 2]"},
+    {"mlp_ratio", "mlp_ratios", "4.0"},
+    {"pool_size", "pool_size", "3"},
+    {"use_layer_scale", "use_layer_scale", "true"},
+    {"hidden_act", "act_layer", "\"gelu\""},
 };
 
 void set(HubFolder& folder, const std::string& name, std::int64_t value) {
@@ -85,12 +89,6 @@ void set(HubFolder& folder, const std::string& name, double value) {
 }
 void set(HubFolder& folder, const std::string& name, bool value) { folder.args.set(name, {value}); }
 
-void set_list(HubFolder& folder, const std::string& name, std::span<const std::int64_t> values) {
-  ArgValue::Array array(values.size());
-  for (std::size_t i = 0; i < values.size(); ++i) array[i].value = values[i];
-  folder.args.set(name, {std::move(array)});
-}
-
 // What the head is made of.
 enum class Head { none, one, with_teacher };
 
@@ -100,13 +98,11 @@ void set_convnext(const Section& config, Head, HubFolder& folder) {
   double scale = 1e-6;
   config.read("layer_scale_init_value", scale);
   folder.args.set("ls_init_value", scale > 0 ? ArgValue{scale} : ArgValue{nullptr});
-  if (!folder.args.has("head_norm_eps")) set(folder, "head_norm_eps", 1e-12);
 }
 
 void set_convnextv2(const Section&, Head, HubFolder& folder) {
   set(folder, "use_grn", true);
   folder.args.set("ls_init_value", {nullptr});
-  if (!folder.args.has("head_norm_eps")) set(folder, "head_norm_eps", 1e-12);
 }
 
 // The ratio whose product with `width` truncates to `hidden`.
@@ -120,7 +116,7 @@ void set_vit(const Section& config, Head, HubFolder& folder) {
   config.read_count("hidden_size", width);
   config.read_count("intermediate_size", hidden);
   if (width > 0) set(folder, "mlp_ratio", ratio_of(hidden, width));
-  if (!folder.args.has("norm_eps")) set(folder, "norm_eps", 1e-12);
+  set(folder, "pos_embed_antialias", false);
 }
 
 void set_deit(const Section& config, Head head, HubFolder& folder) {
@@ -131,14 +127,17 @@ void set_deit(const Section& config, Head head, HubFolder& folder) {
 
 void set_dinov2(const Section&, Head head, HubFolder& folder) {
   set(folder, "init_values", 1.0);
-  if (!folder.args.has("patch_size")) set(folder, "patch_size", std::int64_t{16});
+  set(folder, "pos_embed_antialias", false);
   if (head == Head::one) folder.args.set("global_pool", {std::string("token_avg")});
 }
 
 void set_dinov2_registers(const Section& config, Head head, HubFolder& folder) {
   set_dinov2(config, head, folder);
   set(folder, "no_embed_class", true);
-  if (!folder.args.has("reg_tokens")) set(folder, "reg_tokens", std::int64_t{4});
+  set(folder, "pos_embed_antialias", true);
+  int registers = 4;
+  config.read_count("num_register_tokens", registers);
+  set(folder, "reg_tokens", std::int64_t{registers});
 }
 
 // The first of a list is of the image, the others, all alike, are between stages.
@@ -163,9 +162,6 @@ void set_poolformer(const Section& config, Head head, HubFolder& folder) {
                                        ": PoolFormerModel has no norm after its last stage, wanted "
                                        "PoolFormerForImageClassification");
   }
-  constexpr std::int64_t kDims[] = {64, 128, 320, 512}, kLayers[] = {2, 2, 6, 2};
-  if (!folder.args.has("embed_dims")) set_list(folder, "embed_dims", kDims);
-  if (!folder.args.has("layers")) set_list(folder, "layers", kLayers);
   set_patches(config, "patch_sizes", {7, 3}, "patch_size", folder);
   set_patches(config, "strides", {4, 2}, "stride", folder);
   set_patches(config, "padding", {2, 1}, "pad", folder);
@@ -227,13 +223,13 @@ Head read_head(const Section& config, const ModelType& type, HubFolder& folder) 
 
 void read_keys(const Section& config, const ModelType& type, HubFolder& folder) {
   for (const Key& key : type.keys) {
-    const Json* value = config.find(key.key);
-    if (value == nullptr) continue;
-    if (key.only != nullptr && *value != Json::parse(key.only)) {
-      config.fail(key.key, std::string(key.only) + ", as others are not supported", *value);
-    }
+    const Json otherwise = Json::parse(key.otherwise);
+    const Json* found = config.find(key.key);
+    const Json& value = found != nullptr ? *found : otherwise;
     if (key.arg != nullptr) {
-      folder.args.set(key.arg, to_arg(*value, config.where(key.key), Error::Kind::file));
+      folder.args.set(key.arg, to_arg(value, config.where(key.key), Error::Kind::file));
+    } else if (value != otherwise) {
+      config.fail(key.key, std::string(key.otherwise) + ", as others are not supported", value);
     }
   }
   if (const Json* channels = config.find("num_channels"); channels != nullptr && *channels != 3) {

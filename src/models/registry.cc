@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <array>
-#include <set>
 
 #include "fovea/core/weight_arena.h"
 #include "fovea/core/wildcard.h"
 #include "models/families.h"
+#include "src/models/bind_names.h"
 
 namespace fovea {
 namespace {
@@ -48,58 +48,6 @@ std::string nearest_names(std::string_view name) {
   std::string text;
   for (std::size_t i = 0; i < std::min<std::size_t>(3, ranked.size()); ++i) {
     text += (i == 0 ? "" : ", ") + std::string(ranked[i].second);
-  }
-  return text;
-}
-
-std::unique_ptr<Backbone> make(const ModelSpec& spec, const Params& p) {
-  return spec.family->make(p, spec.info != nullptr ? spec.info->variant : -1, spec.args);
-}
-
-// The checkpoint under the family's names.
-std::unique_ptr<ParamSource> canonical(const ModelFamily& family, const ParamSource& weights) {
-  const bool foreign =
-      family.rename != nullptr &&
-      (family.canonical_tensor.empty() || weights.find(family.canonical_tensor) == nullptr);
-  return renamed(weights, [&family, foreign](const std::string& name) {
-    return foreign ? family.rename(name) : name;
-  });
-}
-
-struct Fit {
-  std::vector<std::string> problems;
-  std::unique_ptr<ParamSource> source;
-};
-
-// Walks the construction without data: everything that is wrong with the checkpoint, one line each.
-Fit check(const ModelSpec& spec, const ParamSource& weights, const Backend& backend,
-          std::span<const std::string> accept) {
-  Fit fit;
-  fit.source = canonical(*spec.family, weights);
-  ParamLog log;
-  make(spec, Params(fit.source.get(), backend, log, /*check_only=*/true));
-  fit.problems = std::move(log.problems);
-
-  std::set<std::string, std::less<>> expected(accept.begin(), accept.end());
-  for (const ParamLog::Entry& entry : log.requested) expected.insert(entry.name);
-  for (const std::string& name : fit.source->names()) {
-    if (!expected.contains(name)) {
-      fit.problems.push_back("superfluous " + name + " " + to_string(*fit.source->find(name)));
-    }
-  }
-  return fit;
-}
-
-// Problems as a message: all of them, but for the thousands of a wholly different network.
-std::string describe(const ModelSpec& spec, const ParamSource& weights,
-                     const std::vector<std::string>& problems) {
-  constexpr std::size_t kMost = 2000;
-  std::string text = weights.description() + " does not fit " + spec.name() + " (" +
-                     std::to_string(problems.size()) +
-                     (problems.size() == 1 ? " tensor):" : " tensors):");
-  for (std::size_t i = 0; i < std::min(problems.size(), kMost); ++i) text += "\n  " + problems[i];
-  if (problems.size() > kMost) {
-    text += "\n  and " + std::to_string(problems.size() - kMost) + " more";
   }
   return text;
 }
@@ -151,22 +99,22 @@ std::vector<NamedModel> list_models(std::string_view pattern) {
 
 std::vector<ParamLog::Entry> list_parameters(const ModelSpec& spec) {
   ParamLog log;
-  make(spec, Params(nullptr, *make_backend("reference"), log));
+  make_network(spec, Params(nullptr, *make_backend("reference"), log));
   return std::move(log.requested);
 }
 
 BuiltModel build_model(const ModelSpec& spec, const ParamSource& weights, const Backend& backend,
                        std::span<const std::string> accept, const ThreadPool* pool) {
-  const Fit fit = check(spec, weights, backend, accept);
+  const Binding fit = bind_names(spec, weights, backend, accept);
   if (!fit.problems.empty()) {
-    throw Error(Error::Kind::file, describe(spec, weights, fit.problems));
+    throw Error(Error::Kind::file, describe_problems(spec, weights, fit.problems));
   }
   WeightArena arena;
   ParamLog log;
   log.pool = pool;
   log.arena = &arena;
   BuiltModel built;
-  built.backbone = make(spec, Params(fit.source.get(), backend, log));
+  built.backbone = make_network(spec, Params(fit.source.get(), backend, log));
   for (const ParamLog::Entry& entry : log.requested) built.parameters += numel(entry.shape);
   built.packed_bytes = log.packed_bytes;
   return built;
@@ -175,7 +123,7 @@ BuiltModel build_model(const ModelSpec& spec, const ParamSource& weights, const 
 BuiltModel build_shape_only(const ModelSpec& spec, const Backend& backend) {
   ParamLog log;
   BuiltModel built;
-  built.backbone = make(spec, Params(nullptr, backend, log));
+  built.backbone = make_network(spec, Params(nullptr, backend, log));
   for (const ParamLog::Entry& entry : log.requested) built.parameters += numel(entry.shape);
   return built;
 }
@@ -189,7 +137,7 @@ const ModelSpec& best_fit(std::span<const ModelSpec> candidates, const ParamSour
     // Arguments in one candidate's words may mean nothing to another.
     std::size_t problems = 0;
     try {
-      problems = check(spec, weights, *backend, {}).problems.size();
+      problems = bind_names(spec, weights, *backend, {}).problems.size();
     } catch (const Error& e) {
       if (e.kind() != Error::Kind::argument) throw;
       continue;

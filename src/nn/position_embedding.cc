@@ -9,13 +9,11 @@
 namespace fovea::nn {
 namespace {
 
-// Keys' cubic convolution kernel with a = -0.5, what torch takes when it antialiases (its plain
-// bicubic has a = -0.75).
-double cubic(double x) {
-  constexpr double kA = -0.5;
+// Keys' cubic convolution kernel. torch takes a = -0.5 when it antialiases, else a = -0.75.
+double cubic(double x, double a) {
   x = std::abs(x);
-  if (x < 1.0) return ((kA + 2.0) * x - (kA + 3.0)) * x * x + 1.0;
-  if (x < 2.0) return ((x - 5.0) * x + 8.0) * x * kA - 4.0 * kA;
+  if (x < 1.0) return ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0;
+  if (x < 2.0) return ((x - 5.0) * x + 8.0) * x * a - 4.0 * a;
   return 0.0;
 }
 
@@ -38,10 +36,29 @@ std::vector<Taps> make_taps(int in, int out) {
     const int last = std::min(static_cast<int>(center + support + 0.5), in);
     double sum = 0.0;
     for (int j = t.first; j < last; ++j) {
-      t.weights.push_back(cubic((j - center + 0.5) / stretch));
+      t.weights.push_back(cubic((j - center + 0.5) / stretch, -0.5));
       sum += t.weights.back();
     }
     for (double& w : t.weights) w /= sum;
+  }
+  return taps;
+}
+
+// The same without antialiasing: four inputs, however the axis shrinks. The outermost ones repeat
+// beyond the edges.
+std::vector<Taps> make_plain_taps(int in, int out) {
+  const double ratio = static_cast<double>(in) / out;
+  std::vector<Taps> taps(static_cast<std::size_t>(out));
+  for (int i = 0; i < out; ++i) {
+    Taps& t = taps[static_cast<std::size_t>(i)];
+    const double center = ratio * (i + 0.5) - 0.5;
+    const int below = static_cast<int>(std::floor(center));
+    t.first = std::clamp(below - 1, 0, in - 1);
+    t.weights.assign(static_cast<std::size_t>(std::clamp(below + 2, 0, in - 1) - t.first + 1), 0.0);
+    for (int j = below - 1; j <= below + 2; ++j) {
+      const int inside = std::clamp(j, 0, in - 1);
+      t.weights[static_cast<std::size_t>(inside - t.first)] += cubic(j - center, -0.75);
+    }
   }
   return taps;
 }
@@ -105,11 +122,12 @@ std::vector<double> resize_axis(const T* x, std::size_t outer, std::size_t in, s
 
 }  // namespace
 
-FloatBuffer resize_grid(const float* grid, int h, int w, int c, int new_h, int new_w) {
+FloatBuffer resize_grid(const float* grid, int h, int w, int c, int new_h, int new_w,
+                        bool antialias) {
+  const auto taps = antialias ? make_taps : make_plain_taps;
   const auto size = [](int n) { return static_cast<std::size_t>(n); };
-  const std::vector<double> wide =
-      resize_axis(grid, size(h), size(w), size(c), make_taps(w, new_w));
-  return rounded(resize_axis(wide.data(), 1, size(h), size(new_w) * size(c), make_taps(h, new_h)));
+  const std::vector<double> wide = resize_axis(grid, size(h), size(w), size(c), taps(w, new_w));
+  return rounded(resize_axis(wide.data(), 1, size(h), size(new_w) * size(c), taps(h, new_h)));
 }
 
 FloatBuffer resize_bias_table(const float* table, int window, int heads, int new_h, int new_w) {

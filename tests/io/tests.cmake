@@ -23,8 +23,10 @@ endif()
 
 fovea_test(checkpoint_test
   io/hub_folder_test.cc
+  io/malformed_config_test.cc
   io/safetensors_test.cc
-  io/save_test.cc)
+  io/save_test.cc
+  io/transformers_folder_test.cc)
 
 fovea_test(torch_checkpoint_test io/torch_checkpoint_test.cc)
 fovea_test(malformed_pth_test

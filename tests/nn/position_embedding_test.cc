@@ -21,6 +21,21 @@ void expect_near(const FloatBuffer& found, const std::vector<double>& wanted, do
   for (std::size_t i = 0; i < wanted.size(); ++i) EXPECT_NEAR(found[i], wanted[i], tolerance) << i;
 }
 
+// The same without antialiasing: fewer and more lines than there are, beyond both edges.
+TEST(ResizeGrid, IsTorchsPlainBicubicWhereAsked) {
+  constexpr double kTolerance = 1e-6;
+  const std::vector<float> grid = {1, 2, 4, 8, 3, 0,  -1, 5, 2, 7, 3, 1, -2,
+                                   6, 0, 4, 4, 1, -3, 2,  9, 0, 2, 1, 5};
+  expect_near(resize_grid(grid.data(), 5, 5, 1, 2, 3, false),
+              {-0.5645255, 5.5117188, 5.462963, 4.7664931, 1.5429688, 0.7678675}, kTolerance);
+  expect_near(resize_grid(grid.data(), 5, 5, 1, 7, 4, false),
+              {1.1823809, 2.6705568, 7.579214,  3.3365112, 0.0451781,  2.0209776, 4.6693767,
+               5.8385127, 0.4327759, 0.3823178, 2.884955,  5.216283,   2.8217773, -0.828125,
+               3.5786133, 0.7089844, 3.4042093, 2.4035637, -1.0917933, 0.650864,  5.8404374,
+               2.1825602, -1.513316, 2.8291414, 8.3545847, -0.4685877, 1.3170981, 4.8185758},
+              kTolerance);
+}
+
 // What torch.nn.functional.interpolate gives in double precision, to nine digits.
 TEST(ResizeGrid, IsTorchsAntialiasedBicubic) {
   constexpr double kTolerance = 1e-7;

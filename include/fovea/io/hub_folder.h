@@ -26,6 +26,7 @@ struct HubFolder {
   bool has_preprocess = false;      // whether the folder says how to prepare images
   PreprocessConfig preprocess;      // what the folder leaves out has timm's defaults
   std::vector<std::string> labels;  // one for each class; empty when there are none
+  bool has_placeholders = false;    // LABEL_0, LABEL_1, ... instead: nobody knows the classes
 };
 
 // Reads config.json, of timm in the present form (pretrained_cfg) and the older flat one, or of

@@ -19,4 +19,7 @@ void save_npy(const std::filesystem::path& path, const Tensor& tensor);
 // Writes tensors of any dtype as one .safetensors file, in the order given, whole or not at all.
 void save_safetensors(const std::filesystem::path& path, const NamedTensors& tensors);
 
+// Writes a text as it is, whole or not at all.
+void save_text(const std::filesystem::path& path, const std::string& text);
+
 }  // namespace fovea

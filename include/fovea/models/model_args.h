@@ -69,6 +69,9 @@ class ModelArgs {
 
   void set(std::string name, ArgValue value) { values_[std::move(name)] = std::move(value); }
   bool empty() const { return values_.empty(); }
+  // All of them, as pairs of name and value, by name.
+  auto begin() const { return values_.begin(); }
+  auto end() const { return values_.end(); }
   bool has(std::string_view name) const { return find(name) != nullptr; }
   // Whether the argument is there and null: what the reference calls None.
   bool is_null(std::string_view name) const;
