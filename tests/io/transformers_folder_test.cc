@@ -293,7 +293,9 @@ TEST_P(TransformersFolder, GivesTheBitsOfCanonicalNames) {
   const Model model = Model::load(folder.path());
   const BuiltModel same = build_model(spec, weights, model.backend());
   EXPECT_EQ(model.backbone().num_classes(), classifies ? 3 : 0);
-  if (classifies) EXPECT_THAT(model.labels(), ::testing::ElementsAre("cat", "dog", "owl"));
+  if (classifies) {
+    EXPECT_THAT(model.labels(), ::testing::ElementsAre("cat", "dog", "owl"));
+  }
   const std::vector<float> found = logits(model.backbone()), wanted = logits(*same.backbone);
   ASSERT_EQ(found.size(), wanted.size());
   EXPECT_EQ(std::memcmp(found.data(), wanted.data(), found.size() * sizeof(float)), 0);
@@ -301,9 +303,9 @@ TEST_P(TransformersFolder, GivesTheBitsOfCanonicalNames) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Styles, TransformersFolder, ::testing::ValuesIn(styles()),
-                         [](const auto& info) {
-                           return std::regex_replace(std::string(info.param.title), std::regex(" "),
-                                                     "_");
+                         [](const auto& style) {
+                           return std::regex_replace(std::string(style.param.title),
+                                                     std::regex(" "), "_");
                          });
 
 }  // namespace
