@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "src/io/file_bytes.h"
+#include "src/io/printable.h"
 
 namespace fovea {
 namespace {
@@ -65,11 +66,10 @@ Json read_json(const std::filesystem::path& path, std::size_t max_bytes) {
   return parse_json(file.text(), file.name, Error::Kind::file);
 }
 
-std::string in_quotes(std::string_view text) {
-  constexpr std::size_t kShown = 100;
+std::string printable(std::string_view text, std::size_t longest) {
   constexpr std::string_view kHex = "0123456789abcdef";
-  std::string out = "\"";
-  for (const char c : text.substr(0, kShown)) {
+  std::string out;
+  for (const char c : text.substr(0, longest)) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte < 0x20 || byte == 0x7F) {
       out += "\\x";
@@ -79,13 +79,12 @@ std::string in_quotes(std::string_view text) {
       out += c;
     }
   }
-  return out + (text.size() > kShown ? "...\"" : "\"");
+  return out + (text.size() > longest ? "..." : "");
 }
 
-std::string shortened(std::string_view text) {
-  constexpr std::size_t kShown = 200;
-  return std::string(text.substr(0, kShown)) + (text.size() > kShown ? "..." : "");
-}
+std::string in_quotes(std::string_view text) { return '"' + printable(text, 100) + '"'; }
+
+std::string shortened(std::string_view text) { return printable(text, 200); }
 
 std::string describe(const Json& value) {
   switch (value.type()) {

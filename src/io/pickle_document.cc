@@ -6,6 +6,8 @@
 #include <bit>
 #include <charconv>
 
+#include "src/io/printable.h"
+
 namespace fovea {
 namespace {
 
@@ -159,7 +161,7 @@ void PickleDocument::describe(PickleId id, int depth, std::string& out) const {
       out += shortest(real(id));
       return;
     case PickleKind::text:
-      out += text(id).substr(0, kMaxDescription + 1);
+      out += printable(text(id), kMaxDescription);
       return;
     case PickleKind::bytes:
       out += std::to_string(text(id).size()) + " bytes";
@@ -171,7 +173,7 @@ void PickleDocument::describe(PickleId id, int depth, std::string& out) const {
     case PickleKind::dict:
       return list("{", "}", true, items(id));
     case PickleKind::global:
-      out += global(id).name;
+      out += printable(global(id).name, kMaxDescription);
       return;
     case PickleKind::storage:
       out += "a storage";
@@ -181,7 +183,7 @@ void PickleDocument::describe(PickleId id, int depth, std::string& out) const {
       return;
     case PickleKind::record: {
       const std::string_view name = global(id).name;
-      out += name.substr(name.rfind('.') + 1);
+      out += printable(name.substr(name.rfind('.') + 1), kMaxDescription);
       std::span<const PickleId> parts = items(id);
       if (parts.size() > 1 && items(parts[0]).empty()) parts = parts.subspan(1);
       return list("(", ")", false, parts);

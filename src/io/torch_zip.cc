@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fovea/core/error.h"
 #include "src/io/json.h"
+#include "src/io/printable.h"
 #include "src/io/torch_content.h"
 #include "src/io/unpickler.h"
 #include "src/io/zip_archive.h"
@@ -77,7 +78,8 @@ void TorchZipReader::check_version() const {
   if (order != nullptr && *order != "little") fail("unknown byteorder " + in_quotes(*order));
   const std::string_view* version = find("version");
   if (version == nullptr) version = find(".data/version");
-  if (version == nullptr) fail("not a PyTorch checkpoint: there is no " + root_ + "version");
+  if (version == nullptr)
+    fail("not a PyTorch checkpoint: there is no " + printable(root_ + "version", 200));
   const std::string_view digits = version->substr(0, version->find('\n'));
   for (int known = kFirstVersion; known <= kLastVersion; ++known) {
     if (digits == std::to_string(known)) return;
@@ -91,8 +93,8 @@ TorchContent::Storages TorchZipReader::locate_storages(const PickleDocument& doc
   for (const auto& [key, storage] : described_storages(document, file_)) {
     const std::string_view* data = find("data/" + std::string(key));
     if (data == nullptr) {
-      fail("the storage " + in_quotes(key) + " is missing: there is no " + root_ + "data/" +
-           in_quotes(key));
+      fail("the storage " + in_quotes(key) + " is missing: there is no " +
+           printable(root_ + "data/" + std::string(key), 200));
     }
     const std::uint64_t bytes = static_cast<std::uint64_t>(storage.count) * storage.element->size;
     if (bytes != data->size()) {
@@ -109,7 +111,8 @@ TorchContent TorchZipReader::read() {
   refuse_other_archives();
   find_root();
   const std::string_view* pickle = find("data.pkl");
-  if (pickle == nullptr) fail("not a PyTorch checkpoint: there is no " + root_ + "data.pkl");
+  if (pickle == nullptr)
+    fail("not a PyTorch checkpoint: there is no " + printable(root_ + "data.pkl", 200));
   if (pickle->size() > kMaxPickle) {
     fail("data.pkl has " + std::to_string(pickle->size()) + " bytes, wanted at most " +
          std::to_string(kMaxPickle));

@@ -334,7 +334,8 @@ ZipArchive::Members ZipReader::read() {
   }
   std::sort(extents.begin(), extents.end(),
             [](const Extent& a, const Extent& b) { return a.begin < b.begin; });
-  if (!extents.empty() && extents[0].begin != 0) fail("the zip archive does not begin with a member");
+  if (!extents.empty() && extents[0].begin != 0)
+    fail("the zip archive does not begin with a member");
   for (std::size_t i = 1; i < extents.size(); ++i) {
     if (extents[i].begin < extents[i - 1].end) {
       fail("the zip members " + in_quotes(extents[i - 1].name) + " and " +

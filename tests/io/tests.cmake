@@ -24,6 +24,7 @@ endif()
 fovea_test(checkpoint_test
   io/hub_folder_test.cc
   io/malformed_config_test.cc
+  io/malformed_safetensors_test.cc
   io/safetensors_test.cc
   io/save_test.cc
   io/transformers_folder_test.cc)
@@ -37,3 +38,7 @@ fovea_test(malformed_pth_test
 
 # Alone, for its operator new is of the whole program.
 fovea_test(failing_allocator_test io/failing_allocator_test.cc)
+
+if(NOT FOVEA_SANITIZE)  # sanitizers bring an allocator of their own
+  fovea_test(allocation_bound_test io/allocation_bound_test.cc counting_allocator.cc)
+endif()

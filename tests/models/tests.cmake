@@ -8,7 +8,7 @@ target_link_libraries(determinism_test PRIVATE oracle_case)
 fovea_test(concurrency_test ${CMAKE_CURRENT_LIST_DIR}/concurrency_test.cc LABEL threads)
 target_link_libraries(concurrency_test PRIVATE oracle_case)
 if(NOT FOVEA_SANITIZE)  # sanitizers bring an allocator of their own
-  fovea_test(allocation_test ${CMAKE_CURRENT_LIST_DIR}/allocation_test.cc)
+  fovea_test(allocation_test ${CMAKE_CURRENT_LIST_DIR}/allocation_test.cc counting_allocator.cc)
   target_link_libraries(allocation_test PRIVATE oracle_case)
 endif()
 

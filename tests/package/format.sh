@@ -4,7 +4,7 @@
 # 100 columns.  Exit code 77 (skipped) without clang-format 14, whose taste this is.
 set -euo pipefail
 cd "$1"
-mapfile -d '' files < <(find include src kernels models tests examples bench \
+mapfile -d '' files < <(find include src kernels models tests examples bench fuzz \
   \( -name '*.h' -o -name '*.cc' -o -name '*.inc' \) -print0)
 failures=0
 for file in "${files[@]}"; do

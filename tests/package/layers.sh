@@ -43,6 +43,7 @@ floor src/nn 'fovea/(core|backend|nn)/|src/nn/'
 floor src/models 'fovea/(core|backend|models)/|src/models/|models/families\.h'
 floor src/io 'fovea/(core|io)/|fovea/models/model_args\.h|src/(core|io)/|src/isa\.h|kernels/table\.h'
 floor models 'fovea/(core|backend|nn|models)/|models/'
+floor fuzz 'fovea/|src/(core|io)/|fuzz/|tests/io/'
 floor examples/fovea 'fovea/|[a-z_]+\.h'
 for backend in reference eigen onednn portable; do
   report "$(includes "src/backend/$backend" | grep -F ':"kernels/' || true)" \
@@ -51,7 +52,7 @@ done
 
 # only REGEX FOLDERS: library headers that match are included below these folders only.
 only() {
-  report "$(includes include src kernels models examples tests bench | grep -E ":[<\"]($1)" |
+  report "$(includes include src kernels models examples tests bench fuzz | grep -E ":[<\"]($1)" |
     grep -vE "^($2)" || true)" "$1 belongs to $2"
 }
 

@@ -24,6 +24,10 @@ struct CheckpointOptions {
 // ever run. Tensors point into the file's mapping where they are contiguous, and stay valid after
 // the source is gone. Throws Error(file) for anything that is not complete and consistent, saying
 // what and where.
+//
+// Files may come from strangers. Every length and offset is checked before it is used. Opening
+// takes time in proportion to the header or pickle of the file, and for each byte of that at most
+// 64 bytes of heap (a few in ordinary files), besides the file itself where it is not mapped.
 std::unique_ptr<ParamSource> open_checkpoint(const std::filesystem::path& path,
                                              const CheckpointOptions& options = {});
 
