@@ -65,6 +65,9 @@ struct ThreadPool::Impl {
       stop();
       throw Error(Error::Kind::failed, "a pool of " + std::to_string(threads) +
                                            " threads could not be created: " + e.what());
+    } catch (...) {
+      stop();
+      throw;
     }
   }
   ~Impl() { stop(); }

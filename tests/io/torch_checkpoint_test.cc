@@ -72,7 +72,7 @@ void expect_tensors(const ParamSource& source, const nlohmann::json& wanted) {
     const auto shape = tensor["shape"].get<Shape>();
     ASSERT_NE(source.find(name), nullptr);
     EXPECT_EQ(*source.find(name), shape);
-    EXPECT_EQ(torch_name(source.dtype(name)), tensor["dtype"]);
+    EXPECT_EQ(torch_name(source.dtype(name)), tensor["dtype"].get<std::string>());
     const Tensor loaded = source.load(name);
     EXPECT_EQ(loaded.shape(), shape);
     EXPECT_EQ(loaded.dtype(), source.dtype(name));
@@ -302,8 +302,8 @@ TEST(TorchCheckpoint, ReadsShards) {
 TEST(TorchCheckpoint, TensorsOutliveTheirSource) {
   const Tensor mapped = open_checkpoint(kFolder / "plain.pth")->load("norm.weight");
   const Tensor copied = open_checkpoint(kFolder / "views.pth")->load("b");
-  EXPECT_EQ(crc32(mapped.bytes(), 32), expected()["plain.pth"]["tensors"]["norm.weight"]["crc32"]);
-  EXPECT_EQ(crc32(copied.bytes(), 4096), expected()["views.pth"]["tensors"]["b"]["crc32"]);
+  EXPECT_EQ(crc32(mapped.bytes(), 32), expected()["plain.pth"]["tensors"]["norm.weight"]["crc32"].get<std::uint32_t>());
+  EXPECT_EQ(crc32(copied.bytes(), 4096), expected()["views.pth"]["tensors"]["b"]["crc32"].get<std::uint32_t>());
 }
 
 }  // namespace
