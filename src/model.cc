@@ -73,6 +73,17 @@ Tensor to_nchw(CMapF x) {
 
 }  // namespace
 
+std::vector<ModelSpec> find_models(const HubFolder& folder) {
+  std::vector<ModelSpec> candidates;
+  if (folder.family.empty()) {
+    candidates = find_models(folder.architecture);
+  } else {
+    candidates.push_back({&find_family(folder.family), nullptr, {}});
+  }
+  for (ModelSpec& spec : candidates) spec.args = folder.args;
+  return candidates;
+}
+
 Model Model::build(std::vector<ModelSpec> candidates, const ParamSource* weights,
                    const PreprocessConfig* preprocess, std::vector<std::string> labels,
                    const LoadOptions& options) {

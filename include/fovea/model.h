@@ -16,6 +16,11 @@
 
 namespace fovea {
 
+struct HubFolder;
+
+// The networks that a folder may mean, with its arguments; see find_models(name).
+std::vector<ModelSpec> find_models(const HubFolder& folder);
+
 struct Prediction {
   int index = 0;
   std::string label;  // "" when the checkpoint brings no labels

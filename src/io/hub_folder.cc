@@ -99,17 +99,6 @@ HubFolder read_hub_folder(const fs::path& path) {
   return folder;
 }
 
-std::vector<ModelSpec> find_models(const HubFolder& folder) {
-  std::vector<ModelSpec> candidates;
-  if (folder.family.empty()) {
-    candidates = find_models(folder.architecture);
-  } else {
-    candidates.push_back({&find_family(folder.family), nullptr, {}});
-  }
-  for (ModelSpec& spec : candidates) spec.args = folder.args;
-  return candidates;
-}
-
 ModelArgs parse_model_args(std::string_view json) {
   const std::string where = "model arguments";
   return to_args(parse_json(json, where, Error::Kind::argument), where, Error::Kind::argument);

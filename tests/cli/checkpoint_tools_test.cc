@@ -43,7 +43,8 @@ std::vector<std::string> first_labels(const std::string& model) {
   const Outcome run = fovea_tool({"classify", "--model", model, "--json", demo_image("cat.jpg")});
   EXPECT_EQ(run.code, 0) << run.err;
   std::vector<std::string> rows;
-  for (const json& label : run.json().at(0).at("labels")) rows.push_back(label.dump());
+  const json result = run.json();
+  for (const json& label : result.at(0).at("labels")) rows.push_back(label.dump());
   return rows;
 }
 
@@ -108,6 +109,7 @@ TEST(Convert, TheResultIsAFolderThatClassifiesAlike) {
     const Outcome run = fovea_tool({"convert", demo_model(demo), folder / "model.safetensors"});
     ASSERT_EQ(run.code, 0) << run.err;
     EXPECT_EQ(first_labels(folder.path().string()), first_labels(demo_model(demo)));
+    EXPECT_EQ(first_labels(folder.path().string()).size(), 5u);
   }
 }
 

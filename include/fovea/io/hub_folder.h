@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "fovea/core/preprocess_config.h"
-#include "fovea/models/registry.h"
+#include "fovea/models/model_args.h"
 
 namespace fovea {
 
@@ -34,9 +34,6 @@ struct HubFolder {
 // Throws Error(file) for a folder without config.json or weights, for values of the wrong type, and
 // for what this library has no network or preprocessing for.
 HubFolder read_hub_folder(const std::filesystem::path& path);
-
-// The networks that a folder may mean, with its arguments; see find_models(name).
-std::vector<ModelSpec> find_models(const HubFolder& folder);
 
 // Arguments from a JSON object: {"depths": [1, 2], "img_size": 64}. Throws Error(argument).
 ModelArgs parse_model_args(std::string_view json);
