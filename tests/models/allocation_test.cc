@@ -20,7 +20,11 @@ std::size_t count_allocations(const Body& body) {
 
 TEST(AllocationCounter, SeesEveryKindOfAllocation) {
   volatile std::size_t size = 100;  // keeps the compiler from leaving the allocation out
-  EXPECT_EQ(count_allocations([&] { std::free(std::malloc(size)); }), 1u);
+  EXPECT_EQ(count_allocations([&] {
+              void* volatile block = std::malloc(size);
+              std::free(block);
+            }),
+            1u);
   EXPECT_EQ(count_allocations([&] { std::vector<float> v(size); }), 1u);
   EXPECT_EQ(count_allocations([&] { FloatBuffer b(size); }), 1u);
 }
