@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include "fovea/core/error.h"
 #include "src/io/json.h"
 #include "src/io/printable.h"
@@ -11,9 +13,26 @@ namespace {
 
 constexpr int kFirstVersion = 1, kLastVersion = 10;  // of the archive's layout
 
+constexpr const char* kTorchScript =
+    ": a TorchScript archive, which contains a program; load it with torch.jit.load and save its "
+    "state_dict as safetensors";
+
+// The program in a TorchScript archive is compressed, but that is not what is wrong with it.
+ZipArchive open_archive(const FileBytes& file) {
+  constexpr std::size_t kTail = 1U << 16;  // holds the names, unless there are very many
+  try {
+    return ZipArchive(file);
+  } catch (const Error&) {
+    const std::string_view text = file.text();
+    const std::string_view tail = text.substr(text.size() - std::min(text.size(), kTail));
+    if (tail.find("/constants.pkl") == std::string_view::npos) throw;
+    throw Error(Error::Kind::file, file.name + kTorchScript);
+  }
+}
+
 class TorchZipReader {
  public:
-  explicit TorchZipReader(const FileBytes& file) : archive_(file), file_(file.name) {}
+  explicit TorchZipReader(const FileBytes& file) : archive_(open_archive(file)), file_(file.name) {}
 
   TorchContent read();
 
@@ -56,9 +75,7 @@ void TorchZipReader::find_root() {
 void TorchZipReader::refuse_other_archives() const {
   for (const auto& [name, content] : archive_.members()) {
     if (name.ends_with("/constants.pkl") || name.find("/code/") != std::string_view::npos) {
-      fail(
-          "a TorchScript archive, which contains a program; load it with torch.jit.load and save "
-          "its state_dict as safetensors");
+      throw Error(Error::Kind::file, file_ + kTorchScript);
     }
     if (name.ends_with(".npy")) fail("a NumPy archive (.npz); PyTorch checkpoints are wanted");
     if (name.ends_with(".pth") || name.ends_with(".pt") || name.ends_with(".bin") ||

@@ -50,6 +50,12 @@ Rows other_files() {
        "a TorchScript archive"},
       {1, "TorchScript code", zip_with([](auto& z) { z.members.emplace_back("a/code/m.py", ""); }),
        "a TorchScript archive"},
+      {1, "TorchScript, compressed code", zip_with([](auto& z) {
+         z.members.emplace_back("archive/code/__torch__.py", "");
+         z.members.back().method = 8;
+         z.members.emplace_back("archive/constants.pkl", "");
+       }),
+       "a TorchScript archive"},
       {1, "zip around it", zip_with([](auto& z) { z.members.emplace_back("archive/m.pth", ""); }),
        "a zip archive around \"archive/m.pth\"; unpack it first"},
   };
