@@ -238,7 +238,7 @@ class VitHead {
         continue;
       }
       if (pool_ != Pool::max) backend_->global_average(tokens, out, ctx);
-      if (pool_ != Pool::avg) maximum(tokens, out, ctx);
+      if (pool_ == Pool::max || pool_ == Pool::avgmax) maximum(tokens, out, ctx);
     }
   }
 

@@ -50,6 +50,34 @@ TEST(Vit, KeepsItsOwnNames) {
   }
 }
 
+// The class token, and beside it the mean of the others.
+TEST(Vit, PoolsTokenAndAverageSideBySide) {
+  const auto pooling = [](const char* name) {
+    ModelSpec spec = tiny("vit_tiny_patch16_224", R"(, "img_size": 32)");
+    spec.args.set("num_classes", {std::int64_t{0}});
+    spec.args.set("global_pool", {std::string(name)});
+    return spec;
+  };
+  const ModelSpec both = pooling("token_avg");
+  const ListedSource source = weights_of(both);
+  const TestMap image(1, 32, 32, 3, 0, 1);
+  const std::vector<float> found = logits(both, source, image);
+  const std::vector<float> token = logits(pooling("token"), source, image);
+  const BuiltModel model = build_model(both, source, *make_backend("reference"));
+  EXPECT_EQ(model.backbone->pooled_features(), 24);
+  Context ctx(1);
+  const Workspace::Scope scope(ctx.workspace());
+  const MapF tokens = model.backbone->forward_features(image, ctx, nullptr);
+  ASSERT_EQ(tokens.w, 1 + 4);
+  ASSERT_EQ(found.size(), 24u);
+  for (int c = 0; c < 12; ++c) {
+    double mean = 0;
+    for (int t = 1; t < 5; ++t) mean += tokens.row(t)[c] / 4.0;
+    EXPECT_EQ(found[static_cast<std::size_t>(c)], token[static_cast<std::size_t>(c)]);
+    EXPECT_NEAR(found[static_cast<std::size_t>(12 + c)], mean, 1e-6);
+  }
+}
+
 TEST(Vit, ResizesPositionsOfAnotherGridAndKeepsTheClassTokens) {
   const ModelSpec small = tiny("vit_tiny_patch16_224", R"(, "img_size": [48, 32])");
   ListedSource fitting = weights_of(small), trained = fitting;
