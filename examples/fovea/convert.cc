@@ -220,9 +220,7 @@ Command add_convert(CLI::App& app) {
   sub->add_option("--dtype", options->dtype, "Type of the numbers; default: as they are")
       ->check(CLI::IsMember({"f32", "f16", "bf16"}))
       ->type_name("f32|f16|bf16");
-  sub->add_option("--checkpoint-key", options->checkpoint.key,
-                  "Where a PyTorch checkpoint keeps the tensors that are meant")
-      ->type_name("KEY");
+  add_checkpoint_options(*sub, options->checkpoint);
   sub->footer(
       "Examples:\n"
       "  fovea convert swin_tiny.pth swin/model.safetensors --model swin_tiny_patch4_window7_224\n"

@@ -238,9 +238,7 @@ Command add_inspect(CLI::App& app) {
   sub->add_option("--model", options->model,
                   "A name of `fovea list` to compare with; default: the folder's, else all")
       ->type_name("NAME");
-  sub->add_option("--checkpoint-key", options->checkpoint.key,
-                  "Where a PyTorch checkpoint keeps the tensors that are meant")
-      ->type_name("KEY");
+  add_checkpoint_options(*sub, options->checkpoint);
   sub->add_flag("--check", options->check, "Look for NaN and infinity in all tensors");
   sub->add_flag("--tensors", options->tensors, "Print every tensor and every problem");
   sub->add_flag("--json", options->json, "Print JSON");

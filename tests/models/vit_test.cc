@@ -63,7 +63,8 @@ TEST(Vit, PoolsTokenAndAverageSideBySide) {
   const TestMap image(1, 32, 32, 3, 0, 1);
   const std::vector<float> found = logits(both, source, image);
   const std::vector<float> token = logits(pooling("token"), source, image);
-  const BuiltModel model = build_model(both, source, *make_backend("reference"));
+  const auto backend = make_backend("reference");
+  const BuiltModel model = build_model(both, source, *backend);
   EXPECT_EQ(model.backbone->pooled_features(), 24);
   Context ctx(1);
   const Workspace::Scope scope(ctx.workspace());
