@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fovea/io/checkpoint.h"
 #include "fovea/io/hub_folder.h"
+#include "fovea/model.h"
 #include "fuzz/folder.h"
 #include "fuzz/guard.h"
 #include "fuzz/targets.h"
@@ -34,6 +35,7 @@ void config(Bytes input) {
   only_errors([] {
     const HubFolder hub = read_hub_folder(folder.path());
     require(hub.weights == weights);
+    find_models(hub);
   });
 }
 

@@ -141,6 +141,7 @@ TEST_F(ShardsTest, AreRefusedWhenTheIndexIsWrong) {
       {R"({"a": "x\\one.safetensors"})", "beside the index"},
       {R"({"a": "one\u0000.safetensors"})", "beside the index"},
       {R"({"a": "three.safetensors"})", "the shard \"three.safetensors\" is missing"},
+      {R"({"a": "model.safetensors.index.json"})", "index.json: not a safetensors file"},
       {R"({"a": "bad.safetensors"})", "bad.safetensors: not a safetensors file"},
       {R"({"a": "one.safetensors", "c": "one.safetensors"})",
        "the tensor \"c\" is not in one.safetensors"},

@@ -302,8 +302,10 @@ TEST(TorchCheckpoint, ReadsShards) {
 TEST(TorchCheckpoint, TensorsOutliveTheirSource) {
   const Tensor mapped = open_checkpoint(kFolder / "plain.pth")->load("norm.weight");
   const Tensor copied = open_checkpoint(kFolder / "views.pth")->load("b");
-  EXPECT_EQ(crc32(mapped.bytes(), 32), expected()["plain.pth"]["tensors"]["norm.weight"]["crc32"].get<std::uint32_t>());
-  EXPECT_EQ(crc32(copied.bytes(), 4096), expected()["views.pth"]["tensors"]["b"]["crc32"].get<std::uint32_t>());
+  EXPECT_EQ(crc32(mapped.bytes(), 32),
+            expected()["plain.pth"]["tensors"]["norm.weight"]["crc32"].get<std::uint32_t>());
+  EXPECT_EQ(crc32(copied.bytes(), 4096),
+            expected()["views.pth"]["tensors"]["b"]["crc32"].get<std::uint32_t>());
 }
 
 }  // namespace
