@@ -22,7 +22,9 @@ inline detail::Bytes bytes_of(std::string_view text) { return std::as_bytes(std:
 
 inline std::string big(std::uint32_t value, int size) {
   std::string text;
-  for (int i = size - 1; i >= 0; --i) text += static_cast<char>(value >> (8 * i));
+  for (int i = size - 1; i >= 0; --i) {
+    text += static_cast<char>(i < 4 ? value >> (8 * i) : 0);
+  }
   return text;
 }
 
