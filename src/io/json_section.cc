@@ -8,6 +8,8 @@
 #include <optional>
 #include <utility>
 
+#include "src/io/printable.h"
+
 namespace fovea {
 namespace {
 
@@ -27,6 +29,15 @@ bool are_placeholders(const std::vector<std::string>& labels) {
   return true;
 }
 
+// Names and words of a file end up in messages of whoever does not know them.
+constexpr std::size_t kLongestWord = 1000;
+const std::string kWord =
+    "a string of at most " + std::to_string(kLongestWord) + " bytes without control characters";
+
+bool is_word(std::string_view text) {
+  return text.size() <= kLongestWord && printable(text, kLongestWord) == text;
+}
+
 }  // namespace
 
 ArgValue to_arg(const Json& value, const std::string& name, Error::Kind kind) {
@@ -36,7 +47,8 @@ ArgValue to_arg(const Json& value, const std::string& name, Error::Kind kind) {
     case Json::value_t::boolean:
       return {value.get<bool>()};
     case Json::value_t::string:
-      return {value.get<std::string>()};
+      if (is_word(value.get_ref<const std::string&>())) return {value.get<std::string>()};
+      throw Error(kind, name + ": wanted " + kWord + ", found " + describe(value));
     case Json::value_t::number_float:
       return {value.get<double>()};
     case Json::value_t::array: {
@@ -64,9 +76,18 @@ ModelArgs to_args(const Json& object, const std::string& where, Error::Kind kind
   }
   ModelArgs args;
   for (const auto& [name, value] : object.items()) {
+    if (!is_word(name)) {
+      throw Error(kind, where + ": wanted for a name " + kWord + ", found " + in_quotes(name));
+    }
     args.set(name, to_arg(value, where + ": " + in_quotes(name), kind));
   }
   return args;
+}
+
+bool Section::read(const std::string& key, std::string& field) const {
+  if (!read_if(key, "a string", &Json::is_string, field)) return false;
+  if (!is_word(field)) fail(key, kWord, *find(key));
+  return true;
 }
 
 bool Section::read(const std::string& key, std::array<float, 3>& field) const {

@@ -39,9 +39,8 @@ class Section {
 
   std::string where(const std::string& key) const { return where_ + ": " + key; }
 
-  bool read(const std::string& key, std::string& field) const {
-    return read_if(key, "a string", &Json::is_string, field);
-  }
+  // At most 1000 bytes without control characters.
+  bool read(const std::string& key, std::string& field) const;
   bool read(const std::string& key, bool& field) const {
     return read_if(key, "true or false", &Json::is_boolean, field);
   }

@@ -43,6 +43,8 @@ TEST_F(MalformedConfig, FilesThatAreNoConfiguration) {
       {"{}", "wanted architecture (a folder of timm) or model_type (one of transformers)"},
       {R"({"architecture": ""})", "wanted architecture"},
       {R"({"architecture": 1})", "architecture: wanted a string, found 1"},
+      {R"({"architecture": "a\u001b[2J"})", "without control characters, found \"a\\x1b[2J\""},
+      {R"({"architecture": ")" + std::string(1001, 'a') + "\"}", "at most 1000 bytes"},
       {R"({"architecture": "a", "architecture": "b"})", "the key \"architecture\" twice"},
       {R"({"architecture": "a", "x": )" + std::string(100000, '['), "nested more than 64"},
       {std::string("{\"architecture\": \"a\"\0}", 22), "contains a NUL byte"},
@@ -71,6 +73,8 @@ TEST_F(MalformedConfig, ValuesOfTimm) {
       {R"("label_names": {"cat": "a"})", "found \"cat\""},
       // Arguments.
       {R"("model_args": [])", "model_args: wanted an object, found an array of 0"},
+      {R"("model_args": {"a\n": 1})", "wanted for a name a string of at most 1000 bytes"},
+      {R"("model_args": {"a": "b\n"})", "without control characters, found \"b\\x0a\""},
       {R"("model_args": {"a": {}})", "\"a\": wanted a number, a string"},
       {R"("model_args": {"a": [{}]})", "found an object"},
       {R"("model_args": {"a": 18446744073709551615})", "found 18446744073709551615"},
