@@ -110,7 +110,7 @@ Json to_json(const ArgValue& value) {
       value.value);
 }
 
-// timm's form, which read_hub_folder() and timm itself read.
+// timm's form, which read_hub_folder() reads; keys that timm does not know are there too.
 Json config_of(const Source& source) {
   const PreprocessConfig& p = source.preprocess;
   const auto triple = [](const std::array<float, 3>& v) {
