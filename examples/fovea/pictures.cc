@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <limits>
 #include <utility>
 
 #include "fovea/core/error.h"
@@ -13,7 +14,9 @@ namespace fovea::tool {
 
 void add_picture_options(CLI::App& app, PictureOptions& options, bool with_files) {
   if (with_files) {
-    app.add_option("files", options.files, "Pictures (JPEG or PNG)")->required()->type_name("FILE");
+    app.add_option("files", options.files, "Pictures (JPEG, PNG, WebP, BMP, PNM)")
+        ->required()
+        ->type_name("FILE");
   }
   app.add_option("--batch", options.batch, "Pictures computed together")
       ->check(whole_number(1, 4096))
@@ -22,6 +25,11 @@ void add_picture_options(CLI::App& app, PictureOptions& options, bool with_files
   app.add_flag("--no-exif", options.no_exif, "Ignore the EXIF orientation of pictures");
   app.add_flag("--fast-decode", options.fast_decode,
                "Decode large JPEG files at 1/2, 1/4 or 1/8 of their size; changes pixels a little");
+  app.add_option("--max-pixels", options.max_pixels,
+                 "Refuse pictures of more pixels, before memory is taken for them")
+      ->check(whole_number(1, std::numeric_limits<int>::max()))
+      ->type_name("N")
+      ->capture_default_str();
 }
 
 PictureReader::PictureReader(const Model& model, std::span<const std::string> files,

@@ -4,6 +4,7 @@
 #include <array>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <mutex>
 #include <span>
@@ -25,17 +26,19 @@ struct PictureOptions {
   int batch = 1;
   bool no_exif = false;
   bool fast_decode = false;
+  std::int64_t max_pixels = ImageOptions{}.max_pixels;
 
   ImageOptions decoding() const {
     ImageOptions options;
     options.apply_exif_orientation = !no_exif;
     options.fast_decode = fast_decode;
+    options.max_pixels = max_pixels;
     return options;
   }
 };
 
-// --batch (default as given in `options`), --no-exif and --fast-decode; with_files: the positional
-// pictures too.
+// --batch (default as given in `options`), --no-exif, --fast-decode and --max-pixels; with_files:
+// the positional pictures too.
 void add_picture_options(CLI::App& app, PictureOptions& options, bool with_files = true);
 
 // What became of one file.

@@ -54,6 +54,11 @@ TEST(BadInput, UnknownOptionIsUsage) {
   expect_refusal(classify_with({"--frobnicate"}), 2, HasSubstr("--frobnicate"));
 }
 
+TEST(BadInput, PicturesOfTooManyPixelsAreBadFiles) {
+  expect_refusal(classify_with({"--max-pixels", "100"}), 3, HasSubstr("limit of 100 pixels"));
+  expect_refusal(classify_with({"--max-pixels", "0"}), 2, HasSubstr("--max-pixels"));
+}
+
 TEST(BadInput, UnknownOptionValuesListTheKnownOnes) {
   expect_refusal(classify_with({"--backend", "gpu"}), 2,
                  AllOf(HasSubstr("gpu"), HasSubstr("native"), HasSubstr("reference")));
