@@ -50,6 +50,12 @@ void Backend::layer_norm(CMapF x, const NormParams& norm, MapF y, Context& ctx) 
   if (!ctx.dry_run()) do_layer_norm(x, norm, y, ctx);
 }
 
+void Backend::rms_norm(CMapF x, const NormParams& norm, MapF y, Context& ctx) const {
+  const Door door("rms_norm", ctx);
+  door.elementwise(x, y);
+  if (!ctx.dry_run()) do_rms_norm(x, norm, y, ctx);
+}
+
 void Backend::group_norm(CMapF x, const NormParams& norm, MapF y, Context& ctx) const {
   const Door door("group_norm", ctx);
   door.elementwise(x, y);
@@ -69,7 +75,7 @@ void Backend::apply(CMapF x, const Epilogue& epilogue, MapF y, Context& ctx) con
   if (!ctx.dry_run()) do_apply(x, epilogue, y, ctx);
 }
 
-void Backend::multiply(CMapF a, CMapF b, MapF y, Context& ctx) const {
+void Backend::multiply(CMapF a, CMapF b, MapF y, Context& ctx, Activation act) const {
   const Door door("multiply", ctx);
   door.map("a", a);
   door.map("b", b);
@@ -77,7 +83,15 @@ void Backend::multiply(CMapF a, CMapF b, MapF y, Context& ctx) const {
   door.output(y, a.n, a.h, a.w, a.c);
   door.in_place("a", a, y);
   door.in_place("b", b, y);
-  if (!ctx.dry_run()) do_multiply(a, b, y, ctx);
+  if (!ctx.dry_run()) do_multiply(a, b, act, y, ctx);
+}
+
+void Backend::scale_channels(CMapF x, CMapF s, MapF y, Context& ctx) const {
+  const Door door("scale_channels", ctx);
+  door.elementwise(x, y);
+  door.map("s", s);
+  door.same_shape("s", s, CMapF(nullptr, x.n, 1, 1, x.c));
+  if (!ctx.dry_run()) do_scale_channels(x, s, y, ctx);
 }
 
 void Backend::softmax(CMapF x, MapF y, Context& ctx) const {
@@ -112,6 +126,52 @@ void Backend::global_average(CMapF x, MapF y, Context& ctx) const {
   door.output(y, x.n, 1, 1, x.c);
   door.separate("x", x, y);
   if (!ctx.dry_run()) do_global_average(x, y, ctx);
+}
+
+void Backend::adaptive_average(CMapF x, MapF y, Context& ctx) const {
+  const Door door("adaptive_average", ctx);
+  door.map("x", x);
+  door.output(y, x.n, y.h, y.w, x.c);
+  door.separate("x", x, y);
+  if (!ctx.dry_run()) do_adaptive_average(x, y, ctx);
+}
+
+void Backend::resize2d(CMapF x, Interpolation interpolation, MapF y, Context& ctx) const {
+  const Door door("resize2d", ctx);
+  door.map("x", x);
+  door.output(y, x.n, y.h, y.w, x.c);
+  door.separate("x", x, y);
+  if (!ctx.dry_run()) do_resize2d(x, interpolation, y, ctx);
+}
+
+void Backend::gather(CMapF x, const int* index, MapF y, Context& ctx) const {
+  const Door door("gather", ctx);
+  door.map("x", x);
+  door.output(y, x.n, y.h, y.w, x.c);
+  door.separate("x", x, y);
+  if (ctx.dry_run()) return;
+  const int tokens = x.h * x.w, wanted = y.h * y.w;
+  for (int i = 0; i < wanted; ++i) {
+    if (index[i] < -1 || index[i] >= tokens) {
+      door.fail("index", "tokens from -1 to " + std::to_string(tokens - 1),
+                std::to_string(index[i]));
+    }
+  }
+  do_gather(x, index, y, ctx);
+}
+
+void Backend::rotary(CMapF x, int heads, const RotarySpec& spec, MapF y, Context& ctx) const {
+  const Door door("rotary", ctx);
+  door.elementwise(x, y);
+  door.heads(heads, x.c);
+  if (x.c / heads % 2 != 0) {
+    door.fail("x", "an even number of channels per head", std::to_string(x.c / heads));
+  }
+  if (!ctx.dry_run()) {
+    if (spec.cos == nullptr || spec.sin == nullptr)
+      door.fail("rotary", "cosines and sines", "none");
+    do_rotary(x, heads, spec, y, ctx);
+  }
 }
 
 void Backend::patch_merge(CMapF x, MapF y, Context& ctx) const {

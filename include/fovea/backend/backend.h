@@ -2,11 +2,13 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "fovea/backend/ops.h"
+#include "fovea/backend/sequence_ops.h"
 #include "fovea/core/context.h"
 #include "fovea/core/tensor.h"
 
@@ -76,6 +78,9 @@ class Backend {
   void conv2d(CMapF x, const Packed& w, const Epilogue& epilogue, MapF y, Context& ctx) const;
   // Over the channels of each row. In place allowed.
   void layer_norm(CMapF x, const NormParams& norm, MapF y, Context& ctx) const;
+  // y = x / sqrt(mean of x^2 + eps) * weight + bias over the channels of each row. In place
+  // allowed.
+  void rms_norm(CMapF x, const NormParams& norm, MapF y, Context& ctx) const;
   // GroupNorm with one group: over h, w and c of each image. In place allowed.
   void group_norm(CMapF x, const NormParams& norm, MapF y, Context& ctx) const;
   // Global response normalisation of ConvNeXt V2 (arXiv:2301.00808), in place allowed:
@@ -83,13 +88,25 @@ class Backend {
   void grn(CMapF x, const NormParams& norm, MapF y, Context& ctx) const;
   // y = epilogue(x), element by element: activations, sums, layer scales, copies. In place allowed.
   void apply(CMapF x, const Epilogue& epilogue, MapF y, Context& ctx) const;
-  // y = a * b. In place allowed.
-  void multiply(CMapF a, CMapF b, MapF y, Context& ctx) const;
+  // y = a * act(b): gates. In place allowed.
+  void multiply(CMapF a, CMapF b, MapF y, Context& ctx, Activation act = {}) const;
+  // y = x * s, s (n, 1, 1, c) one factor per image and channel: squeeze-excite. In place allowed.
+  void scale_channels(CMapF x, CMapF s, MapF y, Context& ctx) const;
   // Over the channels of each row. In place allowed.
   void softmax(CMapF x, MapF y, Context& ctx) const;
   void pool2d(CMapF x, const Pool2dSpec& spec, MapF y, Context& ctx) const;
   // y(n, 1, 1, c) = mean over h and w.
   void global_average(CMapF x, MapF y, Context& ctx) const;
+  // y(n, oh, ow, c): cell (i, j) is the mean over rows floor(i h / oh) to ceil((i + 1) h / oh) and
+  // columns likewise.
+  void adaptive_average(CMapF x, MapF y, Context& ctx) const;
+  // To y's size, as torch's interpolate() with align_corners=False, without antialiasing.
+  void resize2d(CMapF x, Interpolation interpolation, MapF y, Context& ctx) const;
+  // Token i of every image of y is token index[i] of the same image of x; zeros where that is -1.
+  // index has y.h * y.w entries, which a dry run does not read.
+  void gather(CMapF x, const int* index, MapF y, Context& ctx) const;
+  // Rotary position embedding of every head of x (n, h, w, heads * head_dim). In place allowed.
+  void rotary(CMapF x, int heads, const RotarySpec& spec, MapF y, Context& ctx) const;
   // y(n, ceil(h/2), ceil(w/2), 4c): the 2x2 neighbours side by side, in the order (0,0), (1,0),
   // (0,1), (1,1) of (row, column); zeros beyond the edge.
   void patch_merge(CMapF x, MapF y, Context& ctx) const;
@@ -98,6 +115,23 @@ class Backend {
   void attention(CMapF q, CMapF k, CMapF v, const AttentionSpec& spec, MapF y, Context& ctx) const;
   // qkv (n, h, w, 3c), rows q, k, v one after the other; y (n, h, w, c), in image order.
   void window_attention(CMapF qkv, const WindowSpec& spec, MapF y, Context& ctx) const;
+
+  // --- Sequences in linear time (sequence_ops.h). h, w of the maps matter to the walks of a scan
+  // only.
+
+  // u, y (n, h, w, channels); y is the sum over the paths. `state`: N.
+  void selective_scan(CMapF u, std::span<const ScanPath> paths, int state, MapF y,
+                      Context& ctx) const;
+  // x, y (n, h, w, heads * P); dt (n, h, w, heads); b, c (n, h, w, groups * N).
+  void state_space(CMapF x, CMapF dt, CMapF b, CMapF c, const StateSpaceSpec& spec, MapF y,
+                   Context& ctx) const;
+  // q, k (n, h, w, heads * d) and v, y (n, h, w, heads * dv); k and v may have other h and w.
+  void linear_attention(CMapF q, CMapF k, CMapF v, const LinearAttentionSpec& spec, MapF y,
+                        Context& ctx) const;
+  // q, k (n, h, w, heads * d); v, y (n, h, w, heads * dv); gates (n, h, w, 2 * heads * d), those of
+  // the way forward first.
+  void gated_attention(CMapF q, CMapF k, CMapF v, CMapF gates, const GatedAttentionSpec& spec,
+                       MapF y, Context& ctx) const;
 
   // --- Fused operators, with default bodies.
 
@@ -120,7 +154,7 @@ class Backend {
   virtual void do_group_norm(CMapF x, const NormParams& norm, MapF y, Context& ctx) const = 0;
   virtual void do_grn(CMapF x, const NormParams& norm, MapF y, Context& ctx) const = 0;
   virtual void do_apply(CMapF x, const Epilogue& epilogue, MapF y, Context& ctx) const = 0;
-  virtual void do_multiply(CMapF a, CMapF b, MapF y, Context& ctx) const = 0;
+  virtual void do_multiply(CMapF a, CMapF b, const Activation& act, MapF y, Context& ctx) const = 0;
   virtual void do_softmax(CMapF x, MapF y, Context& ctx) const = 0;
   virtual void do_pool2d(CMapF x, const Pool2dSpec& spec, MapF y, Context& ctx) const = 0;
   virtual void do_global_average(CMapF x, MapF y, Context& ctx) const = 0;
@@ -129,6 +163,22 @@ class Backend {
   virtual void do_window_attention(CMapF qkv, const WindowSpec& spec, MapF y,
                                    Context& ctx) const = 0;
   virtual void do_patch_merge(CMapF x, MapF y, Context& ctx) const = 0;
+
+  // Bodies in double, one for all backends until one has a faster.
+  virtual void do_rms_norm(CMapF x, const NormParams& norm, MapF y, Context& ctx) const;
+  virtual void do_scale_channels(CMapF x, CMapF s, MapF y, Context& ctx) const;
+  virtual void do_adaptive_average(CMapF x, MapF y, Context& ctx) const;
+  virtual void do_resize2d(CMapF x, Interpolation interpolation, MapF y, Context& ctx) const;
+  virtual void do_gather(CMapF x, const int* index, MapF y, Context& ctx) const;
+  virtual void do_rotary(CMapF x, int heads, const RotarySpec& spec, MapF y, Context& ctx) const;
+  virtual void do_selective_scan(CMapF u, std::span<const ScanPath> paths, int state, MapF y,
+                                 Context& ctx) const;
+  virtual void do_state_space(CMapF x, CMapF dt, CMapF b, CMapF c, const StateSpaceSpec& spec,
+                              MapF y, Context& ctx) const;
+  virtual void do_linear_attention(CMapF q, CMapF k, CMapF v, const LinearAttentionSpec& spec,
+                                   MapF y, Context& ctx) const;
+  virtual void do_gated_attention(CMapF q, CMapF k, CMapF v, CMapF gates,
+                                  const GatedAttentionSpec& spec, MapF y, Context& ctx) const;
 
   virtual void do_mlp(CMapF x, const Packed& fc1, const Epilogue& epilogue1, const Packed& fc2,
                       const Epilogue& epilogue2, MapF y, Context& ctx) const;

@@ -76,6 +76,8 @@ struct Pool2dSpec {
   }
 };
 
+enum class Interpolation : std::uint8_t { nearest, bilinear };
+
 // y = (x - mean) / sqrt(var + eps) * weight + bias; null weight and bias mean 1 and 0.
 struct NormParams {
   const float* weight = nullptr;

@@ -9,7 +9,7 @@ namespace fovea::nn {
 // Which of its parameters a norm has in the checkpoint.
 enum class Affine : std::uint8_t { none, weight, weight_and_bias };
 
-// What the three norms share: "weight" (c), "bias" (c), an epsilon of their own.
+// What the norms share: "weight" (c), "bias" (c), an epsilon of their own.
 class Norm {
  public:
   Norm(const Params& p, int c, float eps, Affine affine)
@@ -37,6 +37,14 @@ class LayerNorm : public Norm {
   LayerNorm(const Params& p, int c, float eps, Affine affine = Affine::weight_and_bias)
       : Norm(p, c, eps, affine) {}
   void forward(CMapF x, MapF y, Context& ctx) const { backend_->layer_norm(x, params(), y, ctx); }
+};
+
+// x / sqrt(mean of x^2 + eps) over the channels of each row (arXiv:1910.07467).
+class RmsNorm : public Norm {
+ public:
+  RmsNorm(const Params& p, int c, float eps, Affine affine = Affine::weight)
+      : Norm(p, c, eps, affine) {}
+  void forward(CMapF x, MapF y, Context& ctx) const { backend_->rms_norm(x, params(), y, ctx); }
 };
 
 // GroupNorm with one group: over h, w and c of each image (arXiv:1803.08494).

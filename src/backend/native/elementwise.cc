@@ -131,10 +131,25 @@ void NativeBackend::do_apply(CMapF x, const Epilogue& epilogue, MapF y, Context&
   });
 }
 
-void NativeBackend::do_multiply(CMapF a, CMapF b, MapF y, Context& ctx) const {
-  parallel_rows(ctx, a.rows(), a.c, [&](std::ptrdiff_t first, std::ptrdiff_t last) {
-    kernels_.multiply(a.row(first), a.ld, b.row(first), b.ld, y.row(first), y.ld, last - first,
-                      a.c);
+void NativeBackend::do_multiply(CMapF a, CMapF b, const Activation& act, MapF y,
+                                Context& ctx) const {
+  if (act.kind == Activation::Kind::none) {
+    return parallel_rows(ctx, a.rows(), a.c, [&](std::ptrdiff_t first, std::ptrdiff_t last) {
+      kernels_.multiply(a.row(first), a.ld, b.row(first), b.ld, y.row(first), y.ld, last - first,
+                        a.c);
+    });
+  }
+  // The gates of a few rows at a time, in L1.
+  const Epilogue activation{.act = act};
+  const kernels::Epilogue e = kernel_epilogue(activation);
+  const std::ptrdiff_t range = std::max<std::ptrdiff_t>(1, 2048 / a.c);
+  const Workspace::Scope scope(ctx.workspace());
+  const SlotScratch gates(ctx, range * a.c);
+  ctx.pool().parallel_for(ceil_div(a.rows(), range), [&](std::ptrdiff_t i, int slot) {
+    const std::ptrdiff_t row = i * range, count = std::min(range, a.rows() - row);
+    float* const gate = gates[slot];
+    kernels_.epilogue_map(b.row(row), b.ld, gate, a.c, count, a.c, e);
+    kernels_.multiply(a.row(row), a.ld, gate, a.c, y.row(row), y.ld, count, a.c);
   });
 }
 

@@ -99,13 +99,14 @@ void PortableBackend::do_apply(CMapF x, const Epilogue& epilogue, MapF y, Contex
   });
 }
 
-void PortableBackend::do_multiply(CMapF a, CMapF b, MapF y, Context& ctx) const {
+void PortableBackend::do_multiply(CMapF a, CMapF b, const Activation& act, MapF y,
+                                  Context& ctx) const {
   parallel_rows(ctx, a.rows(), a.c, [&](std::ptrdiff_t first, std::ptrdiff_t last) {
     for (std::ptrdiff_t r = first; r < last; ++r) {
       const float* const left = a.row(r);
       const float* const right = b.row(r);
       float* const out = y.row(r);
-      for (int c = 0; c < a.c; ++c) out[c] = left[c] * right[c];
+      for (int c = 0; c < a.c; ++c) out[c] = left[c] * activate(act, right[c]);
     }
   });
 }

@@ -28,7 +28,7 @@ class PortableBackend : public Backend {
   void do_group_norm(CMapF x, const NormParams& norm, MapF y, Context& ctx) const override;
   void do_grn(CMapF x, const NormParams& norm, MapF y, Context& ctx) const override;
   void do_apply(CMapF x, const Epilogue& epilogue, MapF y, Context& ctx) const override;
-  void do_multiply(CMapF a, CMapF b, MapF y, Context& ctx) const override;
+  void do_multiply(CMapF a, CMapF b, const Activation& act, MapF y, Context& ctx) const override;
   void do_softmax(CMapF x, MapF y, Context& ctx) const override;
   void do_pool2d(CMapF x, const Pool2dSpec& spec, MapF y, Context& ctx) const override;
   void do_global_average(CMapF x, MapF y, Context& ctx) const override;

@@ -10,9 +10,13 @@ void ReferenceBackend::do_apply(CMapF x, const Epilogue& epilogue, MapF y, Conte
   }
 }
 
-void ReferenceBackend::do_multiply(CMapF a, CMapF b, MapF y, Context&) const {
+void ReferenceBackend::do_multiply(CMapF a, CMapF b, const Activation& act, MapF y,
+                                   Context&) const {
   for (std::ptrdiff_t r = 0; r < a.rows(); ++r) {
-    for (int c = 0; c < a.c; ++c) y.row(r)[c] = a.row(r)[c] * b.row(r)[c];
+    for (int c = 0; c < a.c; ++c) {
+      const double gate = activate(act, static_cast<double>(b.row(r)[c]));
+      y.row(r)[c] = static_cast<float>(a.row(r)[c] * gate);
+    }
   }
 }
 
