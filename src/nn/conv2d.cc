@@ -58,6 +58,21 @@ Conv2d::Conv2d(const Params& p, const FoldedBatchNorm& norm, int in, int out, in
   p.log().packed_bytes += weight_->bytes();
 }
 
+Conv2d::Conv2d(const Params& p, AddInput, int c, int kernel, bool bias) : backend_(&p.backend()) {
+  const Shape shape = {c, 1, kernel, kernel};
+  Tensor weight = p.get("weight", shape);
+  if (bias) bias_ = p.floats("bias", {c});
+  if (weight.has_data()) {
+    FloatBuffer values = weight.to_floats();
+    const std::size_t area = static_cast<std::size_t>(kernel) * static_cast<std::size_t>(kernel);
+    for (std::size_t i = area / 2; i < values.size(); i += area) values[i] += 1.0f;
+    weight = Tensor::from_floats(shape, values.span());
+  }
+  weight_ = backend_->pack_conv2d(weight, Conv2dSpec::square(1, kernel / 2, c),
+                                  {p.log().pool, p.log().arena});
+  p.log().packed_bytes += weight_->bytes();
+}
+
 int Conv2d::out_h(int h) const {
   const Conv2dSpec& s = weight_->conv;
   return conv_out_size(h, weight_->kernel_h, s.stride_h, s.pad_h, s.dilation_h);

@@ -13,6 +13,9 @@ struct FoldedBatchNorm {
   float eps = 1e-5f;
 };
 
+// Marks the constructor of a depthwise convolution that adds its input.
+struct AddInput {};
+
 // 2-D convolution, NHWC: dense, grouped or depthwise (groups == in == out).
 class Conv2d {
  public:
@@ -24,6 +27,9 @@ class Conv2d {
   // With the batch norm that follows it.
   Conv2d(const Params& p, const FoldedBatchNorm& norm, int in, int out, int kernel,
          const Conv2dSpec& spec, bool bias = false);
+  // x + depthwise(x) of an odd kernel with "same" padding: one is added to the central tap at load,
+  // so that an activation may follow the sum.
+  Conv2d(const Params& p, AddInput, int c, int kernel, bool bias = true);
 
   // The output of an (n, h, w, in) map, in the workspace.
   MapF output_map(CMapF x, Context& ctx) const {
