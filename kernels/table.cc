@@ -16,11 +16,13 @@ KernelTable make_table(Isa top) {
   if (Isa::level <= top) table.name = &level::name;
 #include "kernels/dwconv/kernels.inc"
 #include "kernels/eltwise/kernels.inc"
+#include "kernels/features/kernels.inc"
 #include "kernels/gemm/kernels.inc"
 #include "kernels/norm/kernels.inc"
 #include "kernels/pool/kernels.inc"
 #include "kernels/probe/kernels.inc"
 #include "kernels/resize/kernels.inc"
+#include "kernels/scan/kernels.inc"
 #include "kernels/softmax/kernels.inc"
 #undef FOVEA_KERNEL
 #undef FOVEA_TILE

@@ -4,11 +4,13 @@
 
 #include "kernels/dwconv/dwconv.h"
 #include "kernels/eltwise/eltwise.h"
+#include "kernels/features/features.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/norm/norm.h"
 #include "kernels/pool/pool.h"
 #include "kernels/probe/probe.h"
 #include "kernels/resize/resize.h"
+#include "kernels/scan/scan.h"
 #include "kernels/softmax/softmax.h"
 
 namespace fovea::kernels {
@@ -27,6 +29,7 @@ struct KernelTable {
   pack_kn_fn* pack_kn = nullptr;
   dwconv_fn* dwconv = nullptr;
   layer_norm_fn* layer_norm = nullptr;
+  rms_norm_fn* rms_norm = nullptr;
   moments_fn* moments = nullptr;
   scale_shift_fn* scale_shift = nullptr;
   l2_normalize_fn* l2_normalize = nullptr;
@@ -36,11 +39,21 @@ struct KernelTable {
   epilogue_map_fn* epilogue_map = nullptr;
   multiply_fn* multiply = nullptr;
   add_rows_fn* add_rows = nullptr;
+  blend_fn* blend = nullptr;
   average_pool_fn* average_pool = nullptr;
   max_pool_fn* max_pool = nullptr;
   pool_mix_fn* pool_mix = nullptr;
   resample_columns_fn* resample_columns = nullptr;
   resample_rows_fn* resample_rows = nullptr;
+  map_features_fn* map_features = nullptr;
+  rotate_pairs_fn* rotate_pairs = nullptr;
+  transpose_rows_fn* transpose_rows = nullptr;
+  row_dots_fn* row_dots = nullptr;
+  scale_rows_fn* scale_rows = nullptr;
+  selective_scan_fn* selective_scan = nullptr;
+  gated_scan_fn* gated_scan = nullptr;
+  power_gates_fn* power_gates = nullptr;
+  softplus_decay_fn* softplus_decay = nullptr;
   fma_chains_fn* fma_chains = nullptr;
   read_sum_fn* read_sum = nullptr;
 

@@ -16,6 +16,8 @@ using epilogue_map_fn = void(const float* x, std::ptrdiff_t ldx, float* y, std::
 using multiply_fn = void(const float* a, std::ptrdiff_t lda, const float* b, std::ptrdiff_t ldb,
                          float* y, std::ptrdiff_t ldy, std::ptrdiff_t m, int n) noexcept;
 using add_rows_fn = multiply_fn;
+// y[j] = sum over i < 4 of weights[i] * x[i][j]: bilinear interpolation of a pixel.
+using blend_fn = void(const float* const* x, const float* weights, float* y, int n) noexcept;
 
 #define FOVEA_KERNEL(isa, name) \
   namespace isa {               \

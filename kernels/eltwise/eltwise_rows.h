@@ -35,4 +35,12 @@ void add_rows(const float* a, std::ptrdiff_t lda, const float* b, std::ptrdiff_t
               [](Vec p, Vec q) FOVEA_INLINE_LAMBDA { return add(p, q); });
 }
 
+void blend(const float* const* x, const float* weights, float* y, int n) noexcept {
+  for_vectors(n, [&](int j, auto lanes) FOVEA_INLINE_LAMBDA {
+    Vec sum = mul(splat(weights[0]), load(x[0] + j, lanes));
+    for (int i = 1; i < 4; ++i) sum = fma(splat(weights[i]), load(x[i] + j, lanes), sum);
+    store(y + j, lanes, sum);
+  });
+}
+
 }  // namespace fovea::FOVEA_ISA

@@ -14,6 +14,9 @@ namespace fovea {
 using layer_norm_fn = void(const float* x, std::ptrdiff_t ldx, float* y, std::ptrdiff_t ldy,
                            const float* weight, const float* bias, float eps, std::ptrdiff_t m,
                            int c) noexcept;
+// y = x / sqrt(mean of x^2 + eps) * weight + bias over the columns of each row.  weight and bias
+// may be null.  y may be x.
+using rms_norm_fn = layer_norm_fn;
 // sums[0] = sum of all m * c elements, sums[1] = sum of their squares, in double.
 using moments_fn = void(const float* x, std::ptrdiff_t ldx, std::ptrdiff_t m, int c,
                         double* sums) noexcept;

@@ -49,6 +49,22 @@ void layer_norm(const float* x, std::ptrdiff_t ldx, float* y, std::ptrdiff_t ldy
   }
 }
 
+void rms_norm(const float* x, std::ptrdiff_t ldx, float* y, std::ptrdiff_t ldy, const float* weight,
+              const float* bias, float eps, std::ptrdiff_t m, int c) noexcept {
+  const float count = static_cast<float>(c);
+  for (std::ptrdiff_t i = 0; i < m; ++i, x += ldx, y += ldy) {
+    const float squares =
+        row_sum(x, c, [](Vec v) FOVEA_INLINE_LAMBDA { return mul(v, v); }) / count;
+    const Vec scale = div(splat(1.0f), sqrt(splat(squares + eps)));
+    for_vectors(c, [&](int j, auto lanes) FOVEA_INLINE_LAMBDA {
+      Vec v = mul(load(x + j, lanes), scale);
+      if (weight != nullptr) v = mul(v, load(weight + j, lanes));
+      if (bias != nullptr) v = add(v, load(bias + j, lanes));
+      store(y + j, lanes, v);
+    });
+  }
+}
+
 void moments(const float* x, std::ptrdiff_t ldx, std::ptrdiff_t m, int c, double* sums) noexcept {
   Wide sum = wide_zero();
   Wide squares = wide_zero();

@@ -63,6 +63,11 @@ FOVEA_INLINE Vec scale_pow2(Vec x, Vec n) {
   return {_mm256_mul_ps(_mm256_mul_ps(x.v, _mm256_castsi256_ps(a)), _mm256_castsi256_ps(b))};
 }
 
+FOVEA_INLINE Vec shift_exponent(Vec x, Vec, Vec shifted) {
+  const __m256i n = _mm256_slli_epi32(_mm256_castps_si256(shifted.v), 23);
+  return {_mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x.v), n))};
+}
+
 FOVEA_INLINE float reduce_add(Vec a) {
   __m128 t = _mm_add_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
   t = _mm_add_ps(t, _mm_movehl_ps(t, t));

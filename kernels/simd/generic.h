@@ -76,6 +76,10 @@ FOVEA_INLINE Vec scale_pow2(Vec x, Vec n) {
   return {x.v * as_float((half + 127) << 23) * as_float((rest + 127) << 23)};
 }
 
+FOVEA_INLINE Vec shift_exponent(Vec x, Vec, Vec shifted) {
+  return {as_float(as_int(x.v) + (as_int(shifted.v) << 23))};
+}
+
 FOVEA_INLINE float reduce_add(Vec a) { return (a.v[0] + a.v[2]) + (a.v[1] + a.v[3]); }
 FOVEA_INLINE float larger(float a, float b) { return a > b ? a : b; }
 FOVEA_INLINE float reduce_max(Vec a) {

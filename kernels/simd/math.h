@@ -38,6 +38,32 @@ FOVEA_INLINE V exp(V x) {
   return scale_pow2(add(splat(1.0f), fma(mul(r, r), q, r)), n);
 }
 
+inline constexpr float kLog2e = 1.44269504f;
+
+// 2^x for x <= 0, cheaply: 2^-125, about 2e-38, for everything below -125.  Error below 3.
+template <class V>
+FOVEA_INLINE V exp2_negative(V x) {
+  x = max(splat(-125.0f), x);
+  const V magic = splat(12582912.0f);  // 1.5 * 2^23: the sum has no bits behind the point
+  const V shifted = add(x, magic);
+  const V n = sub(shifted, magic);
+  const V r = sub(x, n);
+  const V q = polynomial(r, 0.693147202855f, 0.240226479136f, 0.0555033247092f, 0.00961843735895f,
+                         0.00133988744777f, 0.000153533617173f);
+  return shift_exponent(fma(r, q, splat(1.0f)), n, shifted);
+}
+
+// log(1 + e^x) as max(x, 0) + log(1 + t), t = e^-|x|; the logarithm is 2 artanh(s) with s = t / (2
+// + t) <= 1/3.  t is not below 2^-125.
+template <class V>
+FOVEA_INLINE V softplus(V x) {
+  const V t = exp2_negative(mul(splat(-kLog2e), abs(x)));
+  const V s = div(t, add(splat(2.0f), t));
+  const V p = polynomial(mul(s, s), 1.0f, 0.333331573411f, 0.200124551371f, 0.139803014336f,
+                         0.140891671994f);
+  return fma(add(s, s), p, max(splat(0.0f), x));
+}
+
 // An odd function that is p/q times x up to |x| = limit and +-1 beyond.
 template <class V>
 FOVEA_INLINE V saturate_odd(V x, V value, float limit) {

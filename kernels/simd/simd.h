@@ -5,18 +5,24 @@
 // template; the template includes this header.  Everything below lives in namespace fovea::<isa>,
 // so that no two instruction sets ever share a symbol.  Each level offers the same words:
 //
-//   Vec                     float lanes; Vec::kLanes of them
-//   Mask                    result of a comparison, one truth value a lane
-//   Wide                    the same number of double lanes, for sums
-//   load, store             whole vectors, no alignment needed
-//   load_n, store_n         the first n lanes, 0 <= n <= kLanes; other lanes read `other`, are not
-//   written splat, iota             all lanes alike; 0, 1, 2, ... add, sub, mul, div, sqrt, fma(a,
-//   b, c) = a * b + c, nfma(a, b, c) = c - a * b min, max                the second operand where
-//   the lanes are unordered: max(floor, x) keeps a NaN x abs, round              round: to nearest
-//   even, for |x| < 2^22 less, select            select(mask, a, b) = mask ? a : b scale_pow2(x, n)
-//   x * 2^n for integral n in [-252, 254], right for results that are subnormal reduce_add,
-//   reduce_max  over all lanes, in a fixed order widen                   to Wide; with add, fma and
-//   reduce_add on Wide
+//   Vec                 float lanes; Vec::kLanes of them
+//   Mask                result of a comparison, one truth value a lane
+//   Wide                the same number of double lanes, for sums
+//   load, store         whole vectors, no alignment needed
+//   load_n, store_n     the first n lanes, 0 <= n <= kLanes; other lanes read `other`, or are not
+//                       written
+//   splat, iota         all lanes alike; 0, 1, 2, ...
+//   add, sub, mul, div, sqrt, fma(a, b, c) = a * b + c, nfma(a, b, c) = c - a * b
+//   min, max            the second operand where the lanes are unordered: max(floor, x) keeps a
+//                       NaN x
+//   abs, round          round: to nearest even, for |x| < 2^22
+//   less, select        select(mask, a, b) = mask ? a : b
+//   scale_pow2          x * 2^n for integral n in [-252, 254], right for results that are subnormal
+//   shift_exponent      the same where x in [1/2, 2) and n in [-125, 125] make a normal result,
+//   given
+//                       n and n + 1.5 * 2^23, of which one will do
+//   reduce_add, reduce_max  over all lanes, in a fixed order
+//   widen               to Wide; with add, fma and reduce_add on Wide
 #pragma once
 
 #include "kernels/simd/unroll.h"

@@ -7,27 +7,9 @@
 #include "fovea/backend/backend.h"
 #include "src/backend/feature_map.h"
 #include "src/backend/parallel.h"
+#include "src/backend/resize_source.h"
 
 namespace fovea {
-namespace {
-
-// Where a pixel of the larger or smaller grid comes from: two neighbours and the second's weight.
-struct Source {
-  int low, high;
-  double weight;
-};
-Source source(int i, int out, int in, Interpolation interpolation) {
-  const double scale = static_cast<double>(in) / out;
-  if (interpolation == Interpolation::nearest) {
-    const int at = std::min(static_cast<int>(std::floor(i * scale)), in - 1);
-    return {at, at, 0.0};
-  }
-  const double centre = std::max((i + 0.5) * scale - 0.5, 0.0);
-  const int low = std::min(static_cast<int>(centre), in - 1);
-  return {low, std::min(low + 1, in - 1), centre - low};
-}
-
-}  // namespace
 
 void Backend::do_rms_norm(CMapF x, const NormParams& norm, MapF y, Context& ctx) const {
   parallel_rows(ctx, x.rows(), x.c, [&](std::ptrdiff_t first, std::ptrdiff_t last) {
@@ -74,9 +56,9 @@ void Backend::do_adaptive_average(CMapF x, MapF y, Context& ctx) const {
 void Backend::do_resize2d(CMapF x, Interpolation interpolation, MapF y, Context& ctx) const {
   parallel_lines(ctx, y.n, y.h, 1, [&](int n, int first, int last) {
     for (int oy = first; oy < last; ++oy) {
-      const Source v = source(oy, y.h, x.h, interpolation);
+      const ResizeSource v = resize_source(oy, y.h, x.h, interpolation);
       for (int ox = 0; ox < y.w; ++ox) {
-        const Source u = source(ox, y.w, x.w, interpolation);
+        const ResizeSource u = resize_source(ox, y.w, x.w, interpolation);
         const auto between = [](double a, double b, double t) { return a + t * (b - a); };
         const float* const corners[4] = {x.pixel(n, v.low, u.low), x.pixel(n, v.low, u.high),
                                          x.pixel(n, v.high, u.low), x.pixel(n, v.high, u.high)};

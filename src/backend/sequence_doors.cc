@@ -55,6 +55,7 @@ void Backend::selective_scan(CMapF u, std::span<const ScanPath> paths, int state
   if (paths.empty()) door.fail("paths", "at least one", "none");
   for (const ScanPath& path : paths) {
     check_path(door, u, path, state, ctx);
+    door.same_shape("b", path.b, paths.front().b);
     const std::int64_t steps =
         static_cast<std::int64_t>(u.rows()) * static_cast<std::int64_t>(path.walks.size());
     // dt from r; exp(dt a) h, + dt u b and c h for every state; d u.

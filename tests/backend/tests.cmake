@@ -1,4 +1,5 @@
 fovea_test(backend_operators_test backend/operators_test.cc backend/rows_test.cc
+                                  backend/sequences_test.cc
                                   backend/windows_test.cc)
 fovea_test(backend_door_test backend/door_test.cc)
 fovea_test(backend_reference_test backend/reference_test.cc)

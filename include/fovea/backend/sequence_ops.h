@@ -35,7 +35,8 @@ ScanRun scan_run(const ScanWalk& walk, int h, int w, int i);
 //   h_n = exp(dt a[n, c]) h_n + dt b_n u
 //   y   = sum over n of c_n h_n + d[c] u
 //
-// b and c hold G groups of N values; channel c reads group c / (channels / G).
+// b and c hold G groups of N values; channel c reads group c / (channels / G). Paths that are
+// scanned together have equal groups.
 struct ScanPath {
   std::span<const ScanWalk> walks;
   CMapF r;                           // (n, h, w, R)

@@ -38,6 +38,19 @@ class NativeBackend final : public Backend {
                     Context& ctx) const override;
   void do_window_attention(CMapF qkv, const WindowSpec& spec, MapF y, Context& ctx) const override;
   void do_patch_merge(CMapF x, MapF y, Context& ctx) const override;
+  void do_rms_norm(CMapF x, const NormParams& norm, MapF y, Context& ctx) const override;
+  void do_scale_channels(CMapF x, CMapF s, MapF y, Context& ctx) const override;
+  void do_adaptive_average(CMapF x, MapF y, Context& ctx) const override;
+  void do_resize2d(CMapF x, Interpolation interpolation, MapF y, Context& ctx) const override;
+  void do_rotary(CMapF x, int heads, const RotarySpec& spec, MapF y, Context& ctx) const override;
+  void do_selective_scan(CMapF u, std::span<const ScanPath> paths, int state, MapF y,
+                         Context& ctx) const override;
+  void do_state_space(CMapF x, CMapF dt, CMapF b, CMapF c, const StateSpaceSpec& spec, MapF y,
+                      Context& ctx) const override;
+  void do_linear_attention(CMapF q, CMapF k, CMapF v, const LinearAttentionSpec& spec, MapF y,
+                           Context& ctx) const override;
+  void do_gated_attention(CMapF q, CMapF k, CMapF v, CMapF gates, const GatedAttentionSpec& spec,
+                          MapF y, Context& ctx) const override;
   void do_mlp(CMapF x, const Packed& fc1, const Epilogue& epilogue1, const Packed& fc2,
               const Epilogue& epilogue2, MapF y, Context& ctx) const override;
   void do_pooling(CMapF x, int k, const Epilogue& epilogue, MapF y, Context& ctx) const override;
@@ -50,6 +63,8 @@ class NativeBackend final : public Backend {
                                     const PackTools& tools) const;
   void depthwise(CMapF x, const Packed& w, const Epilogue& epilogue, MapF y, Context& ctx) const;
   void dense(CMapF x, const Packed& w, const Epilogue& epilogue, MapF y, Context& ctx) const;
+  void shared_state(CMapF x, CMapF dt, CMapF b, CMapF c, const StateSpaceSpec& spec, MapF y,
+                    Context& ctx) const;
   struct WindowTask;
   void attend_window(const WindowTask& task, int image, int window, int head_begin, int head_end,
                      int slot) const;

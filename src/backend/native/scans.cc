@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+// Recurrences: selective scans, causal state spaces, gated attention. Tasks are images and blocks
+// of channels, which see nothing of each other; tokens follow one another inside a task.
+#include <algorithm>
+
+#include "src/backend/native/native_backend.h"
+#include "src/backend/parallel.h"
+
+namespace fovea {
+namespace {
+
+constexpr std::ptrdiff_t kTokens = 64;  // whose gates or decays are made at a time
+constexpr float kLog2e = 1.44269504f;
+
+// Channels of a task, a multiple of a cache line: `most`, or fewer where threads would idle.
+int channels_per_task(std::ptrdiff_t channels, std::ptrdiff_t others, int most, int threads) {
+  constexpr std::ptrdiff_t kLine = 16;
+  if (threads == 1) return most;
+  const std::ptrdiff_t wanted = ceil_div(4 * threads, others);  // parts of the channels
+  return static_cast<int>(
+      std::clamp<std::ptrdiff_t>(channels / wanted / kLine * kLine, kLine, most));
+}
+
+// One walk of a path over one image, channels `first` .. first + s.channels.
+void scan_walk(const kernels::KernelTable& k, const CMapF& u, const ScanPath& path,
+               const ScanWalk& walk, int first, int group, int image, kernels::ScanSteps s,
+               const MapF& y) {
+  const CMapF us = u.image(image), rs = path.r.image(image), bs = path.b.image(image),
+              cs = path.c.image(image);
+  const MapF ys = y.image(image);
+  std::ptrdiff_t step = 0;
+  const int runs = scan_runs(walk, u.h, u.w);
+  for (int i = 0; i < runs; ++i) {
+    const ScanRun run = scan_run(walk, u.h, u.w, i);
+    const std::ptrdiff_t at = path.by_step ? step : run.start;
+    const std::ptrdiff_t stride = path.by_step ? 1 : run.stride;
+    s.u = us.row(run.start) + first;
+    s.u_step = run.stride * us.ld;
+    s.y = ys.row(run.start) + first;
+    s.y_step = run.stride * ys.ld;
+    s.r = rs.row(at);
+    s.r_step = stride * rs.ld;
+    s.b = bs.row(at) + group * s.state;
+    s.b_step = stride * bs.ld;
+    s.c = cs.row(at) + group * s.state;
+    s.c_step = stride * cs.ld;
+    k.selective_scan(s, run.count);
+    step += run.count;
+  }
+}
+
+// The part of a channel block that lies in one group of b and c, along all paths.
+void scan_channels(const kernels::KernelTable& k, const CMapF& u, std::span<const ScanPath> paths,
+                   int state, int first, int count, int group, int image, float* scratch,
+                   const MapF& y) {
+  kernels::ScanSteps s;
+  s.channels = count;
+  s.state = state;
+  s.row = u.c;
+  s.h = scratch;
+  s.h_row = count;
+  float* const rate = scratch + static_cast<std::ptrdiff_t>(state) * count;
+  s.rate = rate;
+  for (const ScanPath& path : paths) {
+    s.rank = path.r.c;
+    s.dt_weight = path.dt_weight + first;
+    s.dt_bias = path.dt_bias + first;
+    s.d = path.d == nullptr ? nullptr : path.d + first;
+    for (std::ptrdiff_t n = 0; n < state; ++n) {
+      const float* const a = path.a + n * u.c + first;
+      for (int c = 0; c < count; ++c) rate[n * count + c] = a[c] * kLog2e;
+      const float* const initial =
+          path.initial == nullptr
+              ? nullptr
+              : path.initial + (static_cast<std::ptrdiff_t>(image) * state + n) * u.c + first;
+      for (int c = 0; c < count; ++c) s.h[n * count + c] = initial == nullptr ? 0.0f : initial[c];
+    }
+    for (const ScanWalk& walk : path.walks) {
+      scan_walk(k, u, path, walk, first, group, image, s, y);
+      s.add = true;  // every walk visits every token
+    }
+  }
+}
+
+}  // namespace
+
+void NativeBackend::do_selective_scan(CMapF u, std::span<const ScanPath> paths, int state, MapF y,
+                                      Context& ctx) const {
+  const int most = kernels_.isa == kernels::Isa::avx512 ? 64 : 32;
+  const int block = channels_per_task(u.c, u.n, most, ctx.threads());
+  const std::ptrdiff_t blocks = ceil_div(u.c, block);
+  const Workspace::Scope scope(ctx.workspace());
+  const SlotScratch scratch(ctx, 2 * static_cast<std::ptrdiff_t>(state) * block);
+  ctx.pool().parallel_for(u.n * blocks, [&](std::ptrdiff_t i, int slot) {
+    const int image = static_cast<int>(i / blocks);
+    const int end = std::min(u.c, static_cast<int>(i % blocks + 1) * block);
+    const int per_group = u.c / (paths.front().b.c / state);
+    for (int first = static_cast<int>(i % blocks) * block; first < end;) {
+      const int count = std::min(end, (first / per_group + 1) * per_group) - first;
+      scan_channels(kernels_, u, paths, state, first, count, first / per_group, image,
+                    scratch[slot], y);
+      first += count;
+    }
+  });
+}
+
+void NativeBackend::do_state_space(CMapF x, CMapF dt, CMapF b, CMapF c, const StateSpaceSpec& spec,
+                                   MapF y, Context& ctx) const {
+  if (!spec.causal) return shared_state(x, dt, b, c, spec, y, ctx);
+  const int p = x.c / spec.heads, state = b.c / spec.groups;
+  const int block =
+      channels_per_task(p, static_cast<std::ptrdiff_t>(x.n) * spec.heads, p, ctx.threads());
+  const std::ptrdiff_t blocks = ceil_div(p, block);
+  const Workspace::Scope scope(ctx.workspace());
+  const MapF step = ctx.workspace().map_like(dt), decay = ctx.workspace().map_like(dt);
+  const SlotScratch states(ctx, static_cast<std::ptrdiff_t>(state) * block);
+  parallel_rows(ctx, dt.rows(), dt.c, [&](std::ptrdiff_t first, std::ptrdiff_t last) {
+    kernels_.softplus_decay(dt.row(first), dt.ld, spec.dt_bias, spec.a, step.row(first),
+                            decay.row(first), step.ld, last - first, dt.c);
+  });
+  ctx.pool().parallel_for(x.n * spec.heads * blocks, [&](std::ptrdiff_t i, int slot) {
+    const int image = static_cast<int>(i / blocks / spec.heads);
+    const int head = static_cast<int>(i / blocks % spec.heads);
+    const int group = head / (spec.heads / spec.groups);
+    const int first = static_cast<int>(i % blocks) * block;
+    kernels::GatedSteps g;
+    g.rows = state;
+    g.channels = std::min(block, p - first);
+    g.s = states[slot];
+    g.s_row = block;
+    std::fill_n(g.s, static_cast<std::ptrdiff_t>(state) * block, 0.0f);
+    g.query = c.pixel(image, 0, 0) + group * state;
+    g.query_step = c.ld;
+    g.key = b.pixel(image, 0, 0) + group * state;
+    g.key_step = b.ld;
+    g.one_gate = true;
+    g.gate = decay.pixel(image, 0, 0) + head;
+    g.gate_step = decay.ld;
+    g.weight = step.pixel(image, 0, 0) + head;
+    g.weight_step = step.ld;
+    g.value = x.pixel(image, 0, 0) + head * p + first;
+    g.value_step = x.ld;
+    g.skip = spec.d == nullptr ? nullptr : spec.d + head * p + first;
+    g.y = y.pixel(image, 0, 0) + head * p + first;
+    g.y_step = y.ld;
+    kernels_.gated_scan(g, x.w);
+  });
+}
+
+void NativeBackend::do_gated_attention(CMapF q, CMapF k, CMapF v, CMapF gates,
+                                       const GatedAttentionSpec& spec, MapF y, Context& ctx) const {
+  const int d = q.c / spec.heads, dv = v.c / spec.heads;
+  const int block =
+      channels_per_task(dv, static_cast<std::ptrdiff_t>(q.n) * spec.heads, dv, ctx.threads());
+  const std::ptrdiff_t blocks = ceil_div(dv, block);
+  const std::ptrdiff_t chunks = ceil_div(q.w, kTokens);
+  const Workspace::Scope scope(ctx.workspace());
+  const SlotScratch states(ctx, static_cast<std::ptrdiff_t>(d) * block);
+  const SlotScratch opened(ctx, kTokens * d);  // the gates of a chunk
+  ctx.pool().parallel_for(q.n * spec.heads * blocks, [&](std::ptrdiff_t i, int slot) {
+    const int image = static_cast<int>(i / blocks / spec.heads);
+    const int head = static_cast<int>(i / blocks % spec.heads);
+    const int first = static_cast<int>(i % blocks) * block;
+    float* const open = opened[slot];
+    kernels::GatedSteps g;
+    g.rows = d;
+    g.channels = std::min(block, dv - first);
+    g.s = states[slot];
+    g.s_row = block;
+    g.weight = &spec.scale;
+    for (const int way : {0, 1}) {
+      std::fill_n(g.s, static_cast<std::ptrdiff_t>(d) * block, 0.0f);
+      const std::ptrdiff_t step = way == 0 ? 1 : -1;
+      g.add = way == 1;
+      g.query_step = step * q.ld;
+      g.key_step = step * k.ld;
+      g.gate_step = step * d;
+      g.value_step = step * v.ld;
+      g.y_step = step * y.ld;
+      for (std::ptrdiff_t chunk = 0; chunk < chunks; ++chunk) {
+        const std::ptrdiff_t begin = (way == 0 ? chunk : chunks - 1 - chunk) * kTokens;
+        const std::ptrdiff_t count = std::min(kTokens, q.w - begin);
+        const std::ptrdiff_t from = way == 0 ? 0 : count - 1;  // of the chunk
+        kernels_.power_gates(gates.image(image).row(begin) + way * q.c + head * d, gates.ld, open,
+                             d, 1.0f / spec.normalizer, count, d);
+        g.gate = open + from * d;
+        g.query = q.image(image).row(begin + from) + head * d;
+        g.key = k.image(image).row(begin + from) + head * d;
+        g.value = v.image(image).row(begin + from) + head * dv + first;
+        g.y = y.image(image).row(begin + from) + head * dv + first;
+        kernels_.gated_scan(g, count);
+      }
+    }
+  });
+}
+
+}  // namespace fovea
