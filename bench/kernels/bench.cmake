@@ -10,12 +10,14 @@ file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/bench/all_kernels.inc CONTENT "${inc
 fovea_bench(kernels_bench
   kernels/dwconv_bench.cc
   kernels/eltwise_bench.cc
+  kernels/features_bench.cc
   kernels/gemm_bench.cc
   kernels/kernels_bench.cc
   kernels/norm_bench.cc
   kernels/pool_bench.cc
   kernels/probe_bench.cc
   kernels/resize_bench.cc
+  kernels/scan_bench.cc
   kernels/softmax_bench.cc)
 target_compile_definitions(kernels_bench PRIVATE ${FOVEA_ISA_DEFINITIONS})
 target_include_directories(kernels_bench PRIVATE ${PROJECT_BINARY_DIR}/bench)

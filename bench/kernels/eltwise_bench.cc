@@ -56,4 +56,23 @@ void bench_add_rows(const KernelTable& t, const std::string& level) {
   add_binary("add_rows", level, t.add_rows);
 }
 
+void bench_blend(const KernelTable& t, const std::string& level) {
+  for (const MapShape& s : kMaps) {
+    add(name_of("blend", level, s.name), [&t, &s](benchmark::State& state) {
+      const int m = s.h * s.w;
+      const FloatBuffer x = values(m, s.c);
+      FloatBuffer y(x.size());
+      const float weights[4] = {0.1f, 0.2f, 0.3f, 0.4f};
+      const double seconds = timed(state, [&] {
+        for (std::ptrdiff_t i = 0; i + 4 <= m; ++i) {
+          const float* const row = x.data() + i * s.c;
+          const float* const corners[4] = {row, row + s.c, row + 2 * s.c, row + 3 * s.c};
+          t.blend(corners, weights, y.data() + i * s.c, s.c);
+        }
+      });
+      report_bytes(state, seconds, sizeof(float) * 2.0 * m * s.c);
+    });
+  }
+}
+
 }  // namespace fovea::bench

@@ -40,6 +40,12 @@ void bench_layer_norm(const KernelTable& t, const std::string& level) {
   });
 }
 
+void bench_rms_norm(const KernelTable& t, const std::string& level) {
+  add_norm("rms_norm", level, 2, [&t](Operands& o) {
+    t.rms_norm(o.x.data(), o.c, o.y.data(), o.c, o.weight.data(), nullptr, 1e-6f, o.m, o.c);
+  });
+}
+
 void bench_moments(const KernelTable& t, const std::string& level) {
   add_norm("moments", level, 1,
            [&t](Operands& o) { t.moments(o.x.data(), o.c, o.m, o.c, o.sums.data()); });

@@ -64,6 +64,23 @@ void check_add_rows(const KernelTable& t) {
   check_binary(t.add_rows, [](float a, float b) { return a + b; });
 }
 
+void check_blend(const KernelTable& t) {
+  const float weights[4] = {0.125f, 0.5f, -0.25f, 2.0f};
+  for (int n = 1; n <= 2 * kMaxLanes + 1; ++n) {
+    const Matrix x(4, n, 1);
+    Matrix y(1, n);
+    const float* const rows[4] = {x.data(), x.data() + x.ld(), x.data() + 2 * x.ld(),
+                                  x.data() + 3 * x.ld()};
+    t.blend(rows, weights, y.data(), n);
+    ASSERT_TRUE(y.canaries_alive());
+    for (int j = 0; j < n; ++j) {
+      double sum = 0;
+      for (int i = 0; i < 4; ++i) sum += static_cast<double>(weights[i]) * x.at(i, j);
+      ASSERT_NEAR(y.at(0, j), sum, dot_error(4, 3));
+    }
+  }
+}
+
 #define FOVEA_KERNEL FOVEA_KERNEL_TEST
 #include "kernels/eltwise/kernels.inc"
 

@@ -7,12 +7,14 @@ namespace fovea {
 
 using math_probe_fn = void(const float* x, float* y, int n) noexcept;
 
-#define FOVEA_MATH_PROBES(isa) \
-  namespace isa {              \
-  math_probe_fn probe_exp;     \
-  math_probe_fn probe_erf;     \
-  math_probe_fn probe_tanh;    \
-  math_probe_fn probe_sigmoid; \
+#define FOVEA_MATH_PROBES(isa)       \
+  namespace isa {                    \
+  math_probe_fn probe_exp;           \
+  math_probe_fn probe_erf;           \
+  math_probe_fn probe_tanh;          \
+  math_probe_fn probe_sigmoid;       \
+  math_probe_fn probe_exp2_negative; \
+  math_probe_fn probe_softplus;      \
   }
 FOVEA_MATH_PROBES(generic)
 FOVEA_MATH_PROBES(avx2)

@@ -163,6 +163,31 @@ void check_column_mean(const KernelTable& t) {
   }
 }
 
+void check_rms_norm(const KernelTable& t) {
+  for (const int c : row_lengths()) {
+    const Matrix x(3, c, 2, -3, 4), weight(1, c), bias(1, c);
+    for (int bits = 0; bits < 4; ++bits) {
+      const float* w = bits & 1 ? weight.data() : nullptr;
+      const float* b = bits & 2 ? bias.data() : nullptr;
+      Matrix y(3, c, 1), in_place(x);
+      t.rms_norm(x.data(), x.ld(), y.data(), y.ld(), w, b, 1e-6f, 3, c);
+      t.rms_norm(in_place.data(), in_place.ld(), in_place.data(), in_place.ld(), w, b, 1e-6f, 3, c);
+      ASSERT_TRUE(y.canaries_alive() && in_place.canaries_alive());
+      for (int i = 0; i < 3; ++i) {
+        const double scale = 1 / std::sqrt(naive_statistics(x, i).square_sum / c + 1e-6);
+        for (int j = 0; j < c; ++j) {
+          const double normal = x.at(i, j) * scale * (w != nullptr ? w[j] : 1);
+          const double value = normal + (b != nullptr ? b[j] : 0);
+          ASSERT_NEAR(
+              y.at(i, j), value,
+              rounding_error(c / 8 + 16, std::abs(normal)) + rounding_error(1, std::abs(value)));
+          ASSERT_EQ(y.at(i, j), in_place.at(i, j));
+        }
+      }
+    }
+  }
+}
+
 #define FOVEA_KERNEL FOVEA_KERNEL_TEST
 #include "kernels/norm/kernels.inc"
 

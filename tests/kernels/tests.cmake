@@ -4,12 +4,14 @@ fovea_isa_sources(math_probes kernels/math_probe_)
 fovea_test(kernels_test
   kernels/dwconv_test.cc
   kernels/eltwise_test.cc
+  kernels/features_test.cc
   kernels/gemm_test.cc
   kernels/math_test.cc
   kernels/norm_test.cc
   kernels/pool_test.cc
   kernels/probe_test.cc
   kernels/resize_test.cc
+  kernels/scan_test.cc
   kernels/softmax_test.cc
   kernels/table_test.cc
   ${math_probes})
