@@ -4,6 +4,7 @@
 // all backends in operators_test.cc.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 #include <functional>
 
@@ -55,6 +56,11 @@ class Cases {
     depthwise_ = b.pack_conv2d(random_tensor({48, 1, 7, 7}, 7), Conv2dSpec::square(1, 3, 48));
     strided_ = b.pack_conv2d(random_tensor({48, 1, 3, 3}, 8), Conv2dSpec::square(2, 1, 48));
     values_ = random_floats(160 * 64, 9);
+    negative_ = random_floats(64, 10);
+    for (float& v : negative_) v = -1.0f - std::abs(v);
+    linear_attention_.heads = 2;
+    linear_attention_.map = FeatureMap::elu_plus_one;
+    linear_attention_.augment = true;
     epilogue_.bias = values_.data();
     epilogue_.act = Activation::Kind::gelu;
     epilogue_.scale = values_.data() + 200;
@@ -102,6 +108,30 @@ class Cases {
             2, 1),
         make("pooling", 48,
              [&](CMapF x, MapF y, Context& c) { b_.pooling(x, 3, epilogue_, y, c); }),
+        make("rms_norm", 48, [&](CMapF x, MapF y, Context& c) { b_.rms_norm(x, norm_, y, c); }),
+        make("gate", 48,
+             [&](CMapF x, MapF y, Context& c) { b_.multiply(x, x, y, c, Activation::Kind::silu); }),
+        make("selective_scan", 32, [&](CMapF x, MapF y, Context& c) { scan(x, 2, y, c); }),
+        make("selective_scan of one state", 32,
+             [&](CMapF x, MapF y, Context& c) { scan(x, 1, y, c); }),
+        make("state_space", 32, [&](CMapF x, MapF y, Context& c) { state_space(x, true, y, c); }),
+        make("shared state", 32, [&](CMapF x, MapF y, Context& c) { state_space(x, false, y, c); }),
+        make("linear_attention", 16,
+             [&](CMapF x, MapF y, Context& c) {
+               b_.linear_attention(x.channels(0, 16), x.channels(16, 16), x.channels(32, 16),
+                                   linear_attention_, y, c);
+             }),
+        make("gated_attention", 16,
+             [&](CMapF x, MapF y, Context& c) {
+               GatedAttentionSpec spec;
+               spec.heads = 2;
+               b_.gated_attention(x.channels(0, 8), x.channels(8, 8), x.channels(32, 16),
+                                  x.channels(16, 16), spec, y, c);
+             }),
+        {"adaptive_average", kSide, kSide, 48, 4, 5, 48,
+         [&](CMapF x, MapF y, Context& c) { b_.adaptive_average(x, y, c); }},
+        {"resize2d", kSide, kSide, 48, 20, 7, 48,
+         [&](CMapF x, MapF y, Context& c) { b_.resize2d(x, Interpolation::bilinear, y, c); }},
         {"global_average", kSide, kSide, 48, 1, 1, 48,
          [&](CMapF x, MapF y, Context& c) { b_.global_average(x, y, c); }},
         {"patch_merge", kSide, kSide, 48, (kSide + 1) / 2, (kSide + 1) / 2, 192,
@@ -119,6 +149,31 @@ class Cases {
  private:
   static constexpr int kSide = 13;
 
+  void scan(CMapF x, int state, MapF y, Context& ctx) const {
+    static constexpr ScanWalk kWalks[] = {{}, {ScanWalk::Along::columns, true}};
+    ScanPath paths[2];
+    for (int k = 0; k < 2; ++k) {
+      paths[k].walks = {kWalks + k, 1};
+      paths[k].r = x.channels(32 + k, 3);
+      paths[k].b = x.channels(36 + k, state);
+      paths[k].c = x.channels(40 + k, state);
+      paths[k].dt_weight = values_.data();
+      paths[k].dt_bias = values_.data() + 100;
+      paths[k].a = negative_.data();
+    }
+    b_.selective_scan(x.channels(0, 32), paths, state, y, ctx);
+  }
+  void state_space(CMapF x, bool causal, MapF y, Context& ctx) const {
+    StateSpaceSpec spec;
+    spec.heads = 4;
+    spec.causal = causal;
+    spec.dt_bias = values_.data();
+    spec.a = negative_.data();
+    spec.d = values_.data() + 10;
+    b_.state_space(x.channels(0, 32), x.channels(32, 4), x.channels(36, 6), x.channels(42, 6), spec,
+                   y, ctx);
+  }
+
   // Windows of stride `stride` that cover the map but for `stride - 1` lines, or all of it if
   // `odd`.
   static Case make(const std::string& name, int out_c,
@@ -134,6 +189,8 @@ class Cases {
   NormParams norm_;
   WindowSpec window_;
   AttentionSpec attention_;
+  LinearAttentionSpec linear_attention_;
+  std::vector<float> negative_;
 };
 
 bool same_bits(const CMapF& a, const CMapF& b) {
