@@ -13,6 +13,7 @@ extern const ModelFamily kMetaFormer;
 extern const ModelFamily kPoolFormer;  // the authors' own checkpoints and head
 extern const ModelFamily kSwin;
 extern const ModelFamily kSwinV2;
+extern const ModelFamily kVMamba;
 extern const ModelFamily kVit;
 
 }  // namespace fovea::models

@@ -13,6 +13,7 @@
 #include <memory>
 
 #include "fovea/nn/mlp.h"
+#include "fovea/nn/patch_merging.h"
 #include "models/families.h"
 #include "models/swin_network.h"
 
@@ -48,32 +49,10 @@ class SwinBlock {
   nn::Mlp mlp_;
 };
 
-// reduction(norm(2x2 neighbours side by side)).
-class PatchMerging {
+// nn::PatchMerging with Swin's epsilon.
+class PatchMerging : public nn::PatchMerging {
  public:
-  PatchMerging(const Params& p, int in, int out)
-      : path_(p.path()),
-        backend_(&p.backend()),
-        norm_(p / "norm", 4 * in, kSwinNormEps),
-        reduction_(p / "reduction", 4 * in, out, /*bias=*/false) {}
-
-  MapF forward(CMapF x, Context& ctx) const {
-    const int h = (x.h + 1) / 2, w = (x.w + 1) / 2;
-    const MapF y = ctx.workspace().map(x.n, h, w, reduction_.out());
-    const Workspace::Scope scope(ctx.workspace());
-    const MapF merged = ctx.workspace().map(x.n, h, w, 4 * x.c);
-    backend_->patch_merge(x, merged, ctx);
-    norm_.forward(merged, merged, ctx);
-    reduction_.forward(merged, y, ctx);
-    ctx.tap(path_, y);
-    return y;
-  }
-
- private:
-  std::string path_;
-  const Backend* backend_;
-  nn::LayerNorm norm_;
-  nn::Linear reduction_;
+  PatchMerging(const Params& p, int in, int out) : nn::PatchMerging(p, in, out, kSwinNormEps) {}
 };
 
 using Swin = SwinNetwork<SwinBlock, PatchMerging>;

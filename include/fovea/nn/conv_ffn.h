@@ -10,7 +10,8 @@ namespace fovea::nn {
 
 struct ConvFfnOptions {
   int kernel = 3;
-  std::string_view conv = "dwconv";  // the convolution's name in the checkpoint
+  // The layers' names in the checkpoint.
+  std::string_view fc1 = "fc1", conv = "dwconv", fc2 = "fc2";
   // Whether the activation stands before the convolution, fc2(g + dw(g)) with g = act(fc1(x)), or
   // after it, fc2(act(f + dw(f))) with f = fc1(x).
   bool act_first = false;
@@ -19,13 +20,13 @@ struct ConvFfnOptions {
 };
 
 // A feed-forward network with a residual depthwise convolution of its hidden layer: RMT
-// (arXiv:2309.11523), MSVMamba (arXiv:2405.14174). Binds "fc1", "fc2" and the convolution.
+// (arXiv:2309.11523), MSVMamba (arXiv:2405.14174). Binds three layers under the given names.
 class ConvFfn {
  public:
   ConvFfn(const Params& p, int c, int hidden, const ConvFfnOptions& options = {})
-      : fc1_(p / "fc1", c, hidden, true, options.form),
+      : fc1_(p / options.fc1, c, hidden, true, options.form),
         conv_(p / options.conv, AddInput(), hidden, options.kernel),
-        fc2_(p / "fc2", hidden, c, true, options.form),
+        fc2_(p / options.fc2, hidden, c, true, options.form),
         act_first_(options.act_first),
         act_(options.act) {}
 
