@@ -10,7 +10,10 @@ extern const ModelFamily kConvNeXt;
 extern const ModelFamily kConvNeXtTorchvision;  // names that timm has too
 extern const ModelFamily kMambaOut;
 extern const ModelFamily kMetaFormer;
+extern const ModelFamily kMsVMamba;
+extern const ModelFamily kMsVMambaV2;
 extern const ModelFamily kPoolFormer;  // the authors' own checkpoints and head
+extern const ModelFamily kResVMamba;
 extern const ModelFamily kSwin;
 extern const ModelFamily kSwinV2;
 extern const ModelFamily kVMamba;

@@ -36,6 +36,11 @@ Case parse(const std::filesystem::path& path, const Json& j) {
   c.input_shape = input.at("shape").get<Shape>();
   c.input_lo = input.at("lo");
   c.input_hi = input.at("hi");
+  // Further inputs are weights that the reference takes from elsewhere than its checkpoint.
+  for (std::size_t i = 1; i < j["input"].size(); ++i) {
+    const Json& extra = j["input"][i];
+    c.weights.add(extra.at("name"), extra.at("shape").get<Shape>(), extra.at("lo"), extra.at("hi"));
+  }
   for (const Json& p : j.at("parameters")) {
     c.parameters.push_back({p.at(0), p.at(1).get<Shape>()});
     c.weights.add(p.at(0), p.at(1).get<Shape>(), p.at(2), p.at(3));
