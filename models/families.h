@@ -12,6 +12,7 @@ extern const ModelFamily kMambaOut;
 extern const ModelFamily kMetaFormer;
 extern const ModelFamily kMsVMamba;
 extern const ModelFamily kMsVMambaV2;
+extern const ModelFamily kPlainMamba;
 extern const ModelFamily kPoolFormer;  // the authors' own checkpoints and head
 extern const ModelFamily kResVMamba;
 extern const ModelFamily kSwin;

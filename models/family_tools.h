@@ -132,6 +132,19 @@ inline void read_global_pool(const ModelArgs& args) {
   if (pool != "avg") wrong_argument("global_pool", "avg", pool);
 }
 
+// `auto` or a number; 0 stands for `auto`.
+inline void read_or_auto(const ModelArgs& args, std::string_view name, int& field) {
+  for (const auto& [key, value] : args) {
+    const auto* text = std::get_if<std::string>(&value.value);
+    if (key != name || text == nullptr) continue;
+    if (*text != "auto") wrong_argument(name, "auto or a number", "\"" + *text + "\"");
+    args.ignore({name});
+    field = 0;
+    return;
+  }
+  args.read(name, field, 1, 1 << 12);
+}
+
 // The smallest edge of an input whose last map still has a pixel; last_size maps one to the other.
 template <class LastSize>
 int smallest_edge(const LastSize& last_size) {

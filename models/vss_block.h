@@ -50,19 +50,6 @@ struct VssConfig : VssmLayout {
   int dim(int stage) const { return dims[stage]; }
 };
 
-// `auto` or a number; 0 stands for `auto`.
-inline void read_or_auto(const ModelArgs& args, std::string_view name, int& field) {
-  for (const auto& [key, value] : args) {
-    const auto* text = std::get_if<std::string>(&value.value);
-    if (key != name || text == nullptr) continue;
-    if (*text != "auto") wrong_argument(name, "auto or a number", "\"" + *text + "\"");
-    args.ignore({name});
-    field = 0;
-    return;
-  }
-  args.read(name, field, 1, 1 << 12);
-}
-
 inline void read_ratio(const ModelArgs& args, std::string_view name, double lo, double& field) {
   args.read(name, field);
   if (field >= lo && field <= 64) return;

@@ -70,17 +70,32 @@ ArgValue to_arg(const Json& value, const std::string& name, Error::Kind kind) {
                         describe(value));
 }
 
+namespace {
+
+// The members of an object, those of objects in it as "outer.inner". The parser limits the depth.
+void add_args(const Json& object, const std::string& prefix, const std::string& where,
+              Error::Kind kind, ModelArgs& args) {
+  for (const auto& [key, value] : object.items()) {
+    const std::string name = prefix + key;
+    if (!is_word(name)) {
+      throw Error(kind, where + ": wanted for a name " + kWord + ", found " + in_quotes(name));
+    }
+    if (value.is_object()) {
+      add_args(value, name + ".", where, kind, args);
+    } else {
+      args.set(name, to_arg(value, where + ": " + in_quotes(name), kind));
+    }
+  }
+}
+
+}  // namespace
+
 ModelArgs to_args(const Json& object, const std::string& where, Error::Kind kind) {
   if (!object.is_object()) {
     throw Error(kind, where + ": wanted an object, found " + describe(object));
   }
   ModelArgs args;
-  for (const auto& [name, value] : object.items()) {
-    if (!is_word(name)) {
-      throw Error(kind, where + ": wanted for a name " + kWord + ", found " + in_quotes(name));
-    }
-    args.set(name, to_arg(value, where + ": " + in_quotes(name), kind));
-  }
+  add_args(object, "", where, kind, args);
   return args;
 }
 

@@ -179,6 +179,19 @@ void ModelArgs::read(std::string_view name, std::vector<std::string>& field) con
   }
 }
 
+void ModelArgs::read(std::string_view name, std::vector<int>& field, int lo, int hi) const {
+  const ArgValue* v = find(name);
+  if (v == nullptr) return;
+  const auto* array = std::get_if<ArgValue::Array>(&v->value);
+  if (array == nullptr) wrong(name, "a list of numbers", *v);
+  field.clear();
+  for (const ArgValue& item : *array) {
+    int number = 0;
+    if (!as_int(item, lo, hi, number)) wrong(name, "a list of " + range("integers", lo, hi), *v);
+    field.push_back(number);
+  }
+}
+
 void ModelArgs::read_presence(std::string_view name, bool& present) const {
   find(name);  // makes the name known
   const auto it = values_.find(name);

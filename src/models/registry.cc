@@ -13,10 +13,11 @@ namespace fovea {
 namespace {
 
 // timm's families first: where two share a name, the first is what an unqualified name means.
-constexpr std::array<const ModelFamily*, 12> kFamilies = {
+constexpr std::array<const ModelFamily*, 13> kFamilies = {
     &models::kVit,        &models::kSwin,     &models::kSwinV2,     &models::kConvNeXt,
     &models::kMetaFormer, &models::kMambaOut, &models::kPoolFormer, &models::kConvNeXtTorchvision,
     &models::kVMamba,     &models::kMsVMamba, &models::kMsVMambaV2, &models::kResVMamba,
+    &models::kPlainMamba,
 };
 
 // How far a misspelt name is from a registered one: edits to reach the nearest beginning of it,

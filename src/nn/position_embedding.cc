@@ -46,22 +46,19 @@ std::vector<Taps> make_taps(int in, int out) {
 
 // The same without antialiasing: four inputs, however the axis shrinks. The outermost ones repeat
 // beyond the edges.
-std::vector<Taps> make_plain_taps(int in, int out) {
-  const double ratio = static_cast<double>(in) / out;
-  std::vector<Taps> taps(static_cast<std::size_t>(out));
-  for (int i = 0; i < out; ++i) {
-    Taps& t = taps[static_cast<std::size_t>(i)];
-    const double center = ratio * (i + 0.5) - 0.5;
-    const int below = static_cast<int>(std::floor(center));
-    t.first = std::clamp(below - 1, 0, in - 1);
-    t.weights.assign(static_cast<std::size_t>(std::clamp(below + 2, 0, in - 1) - t.first + 1), 0.0);
-    for (int j = below - 1; j <= below + 2; ++j) {
-      const int inside = std::clamp(j, 0, in - 1);
-      t.weights[static_cast<std::size_t>(inside - t.first)] += cubic(j - center, -0.75);
+struct PlainTaps {
+  PlainTaps(int in, int out, int i) {
+    const double center = static_cast<double>(in) / out * (i + 0.5) - 0.5;
+    const double below = std::floor(center);
+    for (int j = 0; j < 4; ++j) {
+      const int at = static_cast<int>(below) + j - 1;
+      input[j] = std::clamp(at, 0, in - 1);
+      weight[j] = cubic(at - center, -0.75);
     }
   }
-  return taps;
-}
+  int input[4];
+  double weight[4];
+};
 
 // A sum of n terms 1 + q + q^2 + ...
 double geometric_sum(double q, int n) { return (1.0 - std::pow(q, n)) / (1.0 - q); }
@@ -124,10 +121,37 @@ std::vector<double> resize_axis(const T* x, std::size_t outer, std::size_t in, s
 
 FloatBuffer resize_grid(const float* grid, int h, int w, int c, int new_h, int new_w,
                         bool antialias) {
-  const auto taps = antialias ? make_taps : make_plain_taps;
   const auto size = [](int n) { return static_cast<std::size_t>(n); };
-  const std::vector<double> wide = resize_axis(grid, size(h), size(w), size(c), taps(w, new_w));
-  return rounded(resize_axis(wide.data(), 1, size(h), size(new_w) * size(c), taps(h, new_h)));
+  if (!antialias) {
+    FloatBuffer y(size(new_h) * size(new_w) * size(c));
+    resize_grid_plain(grid, h, w, c, new_h, new_w, y.data());
+    return y;
+  }
+  const std::vector<double> wide =
+      resize_axis(grid, size(h), size(w), size(c), make_taps(w, new_w));
+  return rounded(resize_axis(wide.data(), 1, size(h), size(new_w) * size(c), make_taps(h, new_h)));
+}
+
+void resize_grid_plain(const float* grid, int h, int w, int c, int new_h, int new_w, float* out) {
+  for (int y = 0; y < new_h; ++y) {
+    const PlainTaps down(h, new_h, y);
+    for (int x = 0; x < new_w; ++x, out += c) {
+      const PlainTaps across(w, new_w, x);
+      for (int k = 0; k < c; ++k) {
+        double sum = 0.0;
+        for (int i = 0; i < 4; ++i) {
+          const float* const row = grid + static_cast<std::ptrdiff_t>(down.input[i]) * w * c + k;
+          double part = 0.0;
+          for (int j = 0; j < 4; ++j) {
+            part += across.weight[j] *
+                    static_cast<double>(row[static_cast<std::ptrdiff_t>(across.input[j]) * c]);
+          }
+          sum += down.weight[i] * part;
+        }
+        out[k] = static_cast<float>(sum);
+      }
+    }
+  }
 }
 
 FloatBuffer resize_bias_table(const float* table, int window, int heads, int new_h, int new_w) {

@@ -53,6 +53,33 @@ TEST(ModelArgs, ReadsEveryKindOfValue) {
   EXPECT_NO_THROW(args.finish("test"));
 }
 
+TEST(ModelArgs, ArgumentsInObjectsHaveTheNamesOfBoth) {
+  const ModelArgs args =
+      parse_model_args(R"({"cfg": {"depth": 4, "mixer": {"state": 2}, "none": {}}})");
+  int depth = 0, state = 0;
+  args.read("cfg.depth", depth);
+  expect_error([&] { args.finish("vit"); }, Error::Kind::argument,
+               "unknown argument cfg.mixer.state = 2 of family vit");
+  args.read("cfg.mixer.state", state);
+  EXPECT_EQ(depth, 4);
+  EXPECT_EQ(state, 2);
+  EXPECT_NO_THROW(args.finish("vit"));
+}
+
+TEST(ModelArgs, ListsOfAnyLengthMayBeEmpty) {
+  const ModelArgs args = parse_model_args(
+      R"({"none": [], "many": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], "bare": 1, "high": [4, 11]})");
+  std::vector<int> none = {1}, many, bare;
+  args.read("none", none, 0, 10);
+  args.read("many", many, 0, 10);
+  EXPECT_TRUE(none.empty());
+  EXPECT_THAT(many, ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8, 9));
+  expect_error([&] { args.read("bare", bare, 0, 10); }, Error::Kind::argument,
+               "argument bare: wanted a list of numbers, found 1");
+  expect_error([&] { args.read("high", bare, 0, 10); }, Error::Kind::argument,
+               "argument high: wanted a list of integers from 0 to 10, found [4, 11]");
+}
+
 TEST(ModelArgs, WholeNumbersMayBeWrittenAsFloats) {
   const ModelArgs args = parse_model_args(R"({"depth": 4.0})");
   int depth = 0;

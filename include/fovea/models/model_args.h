@@ -62,7 +62,8 @@ std::string to_string(const ArgValue& value);  // as JSON
 //
 // A family reads what it knows with read(), which leaves the field alone when the argument is
 // absent or null, and ends with finish(). Wrong types, values outside [lo, hi] and unknown names
-// throw Error(argument) that names the argument, the value and what was wanted.
+// throw Error(argument) that names the argument, the value and what was wanted. An argument inside
+// an object of the reference's is called "object.argument".
 class ModelArgs {
  public:
   ModelArgs() = default;
@@ -87,6 +88,8 @@ class ModelArgs {
   void read(std::string_view name, List<double>& field) const;
   void read(std::string_view name, List<bool>& field) const;
   void read(std::string_view name, std::vector<std::string>& field) const;
+  // Numbers, as many as there are; none is possible.
+  void read(std::string_view name, std::vector<int>& field, int lo, int hi) const;
   // One number for both sides, or [h, w].
   void read(std::string_view name, Size2d& field, int lo = 1, int hi = 1 << 14) const;
 

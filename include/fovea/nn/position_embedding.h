@@ -13,6 +13,9 @@ namespace fovea::nn {
 FloatBuffer resize_grid(const float* grid, int h, int w, int c, int new_h, int new_w,
                         bool antialias = true);
 
+// The latter into `out` (new_h, new_w, c), without allocating: for use in a forward.
+void resize_grid_plain(const float* grid, int h, int w, int c, int new_h, int new_w, float* out);
+
 // Resizes a table of relative position biases ((2 window - 1)^2, heads) to ((2 new_h - 1) (2 new_w
 // - 1), heads): linear between known offsets that spread geometrically from the centre, so that
 // neighbours keep their biases and far ones are stretched. What timm does to the tables of Swin
