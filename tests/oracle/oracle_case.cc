@@ -225,15 +225,27 @@ Result run_case(const Case& c, const Backend& backend, Context& ctx, bool with_t
     if (it == wanted.end()) return;
     const TensorRecord& want = *it->second;
     wanted.erase(it);
+    // Sequences are (n, tokens, c), everything else is channels first.
+    const bool sequence = want.shape.size() == 3;
+    const Shape shape = sequence ? Shape{value.n, std::int64_t{value.h} * value.w, value.c}
+                                 : Shape{value.n, value.c, value.h, value.w};
     const bool vector =
         want.shape.size() == 2 && want.shape == Shape{value.n, value.c} && value.h * value.w == 1;
-    if (!vector && want.shape != Shape{value.n, value.c, value.h, value.w}) {
+    if (!vector && want.shape != shape) {
       result.problems.push_back(name + ": wanted shape " + to_string(want.shape) + ", found " +
                                 shape_string(value) + " (NHWC)");
       return;
     }
-    result.outputs.push_back({name, compare(value, Layout::nchw, want)});
+    const Layout layout = sequence ? Layout::nhwc : Layout::nchw;
+    result.outputs.push_back({name, compare(value, layout, want)});
   };
+
+  // Of networks without a pyramid the trunk's output is recorded, with its class tokens.
+  if (const auto it = wanted.find("features.0");
+      it != wanted.end() && it->second->shape.size() == 3) {
+    const Workspace::Scope scope(ctx.workspace());
+    take("features.0", net.forward_features(image, ctx, nullptr));
+  }
 
   TapComparison taps(c.taps, result.taps);
   if (with_taps) ctx.set_tap(&taps);
