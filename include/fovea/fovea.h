@@ -24,6 +24,7 @@
 #include "fovea/models/backbone.h"
 #include "fovea/models/registry.h"
 #include "fovea/nn/activation.h"
+#include "fovea/nn/agent_attention.h"
 #include "fovea/nn/attention.h"
 #include "fovea/nn/conv2d.h"
 #include "fovea/nn/linear.h"
