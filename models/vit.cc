@@ -25,6 +25,7 @@
 #include "models/families.h"
 #include "models/family_tools.h"
 #include "models/vit_embedding.h"
+#include "models/vit_head.h"
 #include "models/vit_names.h"
 #include "models/vit_variants.h"
 
@@ -123,15 +124,6 @@ VitConfig configured(VitConfig c, const ModelArgs& args) {
   return c;
 }
 
-// The width of an MLP's hidden layer, truncated as the reference does it.
-int hidden_width(const VitConfig& c) {
-  const double width = c.embed_dim * c.mlp_ratio;
-  if (!(width >= 1 && width <= 1 << 24)) {
-    wrong_argument("mlp_ratio", "a hidden width from 1 to 2^24", std::to_string(width));
-  }
-  return static_cast<int>(width);
-}
-
 // x += ls1 * attn(norm1(x)); x += ls2 * mlp(norm2(x)).
 class VitBlock {
  public:
@@ -141,7 +133,7 @@ class VitBlock {
         attn_(p / "attn", c.embed_dim,
               {.heads = c.num_heads, .qkv_bias = c.qkv_bias, .proj_bias = c.proj_bias}),
         norm2_(p / "norm2", c.embed_dim, c.norm_eps),
-        mlp_(p / "mlp", c.embed_dim, hidden_width(c), c.act, c.proj_bias) {
+        mlp_(p / "mlp", c.embed_dim, vit_hidden_width(c), c.act, c.proj_bias) {
     if (!c.layer_scale) return;
     ls1_ = (p / "ls1").floats("gamma", {c.embed_dim});
     ls2_ = (p / "ls2").floats("gamma", {c.embed_dim});
@@ -167,110 +159,9 @@ class VitBlock {
   FloatBuffer ls1_, ls2_;
 };
 
-// Pooling, norm, classifier.
-class VitHead {
- public:
-  VitHead(const Params& p, const VitConfig& c, bool fc_norm, int prefix_tokens)
-      : backend_(&p.backend()),
-        pool_(c.global_pool),
-        first_(c.pool_include_prefix ? 0 : prefix_tokens),
-        half_(static_cast<std::size_t>(std::max(c.embed_dim, c.num_classes))),
-        features_(c.global_pool == Pool::token_avg ? 2 * c.embed_dim : c.embed_dim) {
-    std::fill(half_.begin(), half_.end(), 0.5f);
-    if (pool_ == Pool::map) {
-      attn_pool_.emplace(p / "attn_pool", c.embed_dim, c.num_heads, hidden_width(c), c.norm_eps,
-                         c.act);
-    }
-    if (fc_norm) fc_norm_.emplace(p / "fc_norm", c.embed_dim, c.norm_eps);
-    distilled_ = c.distilled && c.distilled_head;
-    if (c.num_classes == 0) return;
-    head_.emplace(p / "head", features_, c.num_classes);
-    if (distilled_) head_dist_.emplace(p / "head_dist", c.embed_dim, c.num_classes);
-  }
-
-  int classes() const { return head_ ? head_->out() : 0; }
-  // Channels before the classifier.
-  int features() const { return features_; }
-
-  // x (n, 1, l, embed_dim) -> y (n, 1, 1, classes() or features()).
-  void forward(CMapF x, bool pre_logits, MapF y, Context& ctx) const {
-    const bool classify = head_.has_value() && !pre_logits;
-    if (distilled_) return mean_of_two(token(x, 0), token(x, 1), classify, y, ctx);
-    const Workspace::Scope scope(ctx.workspace());
-    const MapF pooled = ctx.workspace().map(x.n, 1, 1, features_);
-    pool(x, pooled, ctx);
-    if (fc_norm_) fc_norm_->forward(pooled, pooled, ctx);
-    if (classify) {
-      head_->forward(pooled, y, ctx);
-    } else {
-      backend_->apply(pooled, {}, y, ctx);
-    }
-  }
-
- private:
-  // Token t of every image: (n, 1, 1, c).
-  static CMapF token(CMapF x, int t) { return {x.row(t), x.n, 1, 1, x.c, x.ld * x.w}; }
-
-  // DeiT's two tokens and classifiers count alike.
-  void mean_of_two(CMapF a, CMapF b, bool classify, MapF y, Context& ctx) const {
-    const Epilogue mean = {.scale = half_.data(), .residual = y, .residual_scale = half_.data()};
-    if (classify) {
-      head_->forward(a, y, ctx);
-      head_dist_->forward(b, y, ctx, mean);
-    } else {
-      backend_->apply(a, {}, y, ctx);
-      backend_->apply(b, mean, y, ctx);
-    }
-  }
-
-  void pool(CMapF x, MapF y, Context& ctx) const {
-    if (pool_ == Pool::token) return backend_->apply(token(x, 0), {}, y, ctx);
-    if (pool_ == Pool::token_avg) {
-      backend_->apply(token(x, 0), {}, y.channels(0, x.c), ctx);
-      y = y.channels(x.c, x.c);
-    }
-    const int count = x.w - first_;
-    for (int i = 0; i < x.n; ++i) {
-      const CMapF tokens = x.image(i).token_range(first_, count);
-      const MapF out = y.image(i);
-      if (pool_ == Pool::map) {
-        attn_pool_->forward(tokens, out, ctx);
-        continue;
-      }
-      if (pool_ != Pool::max) backend_->global_average(tokens, out, ctx);
-      if (pool_ == Pool::max || pool_ == Pool::avgmax) maximum(tokens, out, ctx);
-    }
-  }
-
-  // With avgmax, y is the average already.
-  void maximum(CMapF x, MapF y, Context& ctx) const {
-    const Workspace::Scope scope(ctx.workspace());
-    const MapF most = ctx.workspace().map(1, 1, 1, x.c);
-    Pool2dSpec spec;
-    spec.kind = Pool2dSpec::Kind::max;
-    spec.kernel_w = x.w;
-    backend_->pool2d(x, spec, most, ctx);
-    Epilogue epilogue;
-    if (pool_ == Pool::avgmax) {
-      epilogue = {.scale = half_.data(), .residual = y, .residual_scale = half_.data()};
-    }
-    backend_->apply(most, epilogue, y, ctx);
-  }
-
-  const Backend* backend_;
-  Pool pool_;
-  int first_;  // of the tokens that are pooled
-  bool distilled_ = false;
-  FloatBuffer half_;
-  int features_;
-  std::optional<nn::AttentionPool> attn_pool_;
-  std::optional<nn::LayerNorm> fc_norm_;
-  std::optional<nn::Linear> head_, head_dist_;
-};
-
 class Vit final : public Backbone {
  public:
-  Vit(const Params& p, const VitConfig& c) : backend_(&p.backend()), config_(c), embedding_(p, c) {
+  Vit(const Params& p, const VitConfig& c) : config_(c), embedding_(p, c) {
     if (c.pre_norm) norm_pre_.emplace(p / "norm_pre", c.embed_dim, c.norm_eps);
     blocks_.reserve(static_cast<std::size_t>(c.depth));
     for (int i = 0; i < c.depth; ++i) {
@@ -304,7 +195,7 @@ class Vit final : public Backbone {
     const Size2d grid = embedding_.grid({image.h, image.w});
     for (std::size_t i = 0; i < blocks_.size(); ++i) {
       blocks_[i].forward(x, ctx);
-      if (sink != nullptr) emit(static_cast<int>(i), x, grid, *sink, ctx);
+      if (sink != nullptr) embedding_.emit(static_cast<int>(i), x, grid, *sink, ctx);
     }
     if (norm_) norm_->forward(x, x, ctx);
     ctx.tap("norm", x);
@@ -316,24 +207,6 @@ class Vit final : public Backbone {
   }
 
  private:
-  // The patches as a map again; of several images, copied together.
-  void emit(int level, CMapF x, Size2d grid, const FeatureSink& sink, Context& ctx) const {
-    const int first = embedding_.prefix_tokens(), patches = grid.h * grid.w;
-    if (first == 0 || x.n == 1) {
-      CMapF map = x;
-      map.data = x.row(first);
-      sink(level, map.reshaped(x.n, grid.h, grid.w));
-      return;
-    }
-    const Workspace::Scope scope(ctx.workspace());
-    const MapF y = ctx.workspace().map(x.n, grid.h, grid.w, x.c);
-    for (int i = 0; i < x.n; ++i) {
-      backend_->apply(x.image(i).token_range(first, patches), {}, y.tokens().image(i), ctx);
-    }
-    sink(level, y);
-  }
-
-  const Backend* backend_;
   VitConfig config_;
   VitEmbedding embedding_;
   std::optional<nn::LayerNorm> norm_pre_, norm_;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <optional>
 
+#include "fovea/models/backbone.h"
 #include "fovea/nn/conv2d.h"
 #include "fovea/nn/position_embedding.h"
 #include "models/vit_variants.h"
@@ -67,6 +68,24 @@ class VitEmbedding {
                     ctx, {.residual = CMapF(positions, 1, grid.h, grid.w, dim_)});
     }
     return x;
+  }
+
+  // The patches among x's tokens as a map again; of several images, copied together.
+  void emit(int level, CMapF x, Size2d grid, const FeatureSink& sink, Context& ctx) const {
+    const int patches = grid.h * grid.w;
+    if (prefix_tokens_ == 0 || x.n == 1) {
+      CMapF map = x;
+      map.data = x.row(prefix_tokens_);
+      sink(level, map.reshaped(x.n, grid.h, grid.w));
+      return;
+    }
+    const Workspace::Scope scope(ctx.workspace());
+    const MapF y = ctx.workspace().map(x.n, grid.h, grid.w, x.c);
+    for (int i = 0; i < x.n; ++i) {
+      backend_->apply(x.image(i).token_range(prefix_tokens_, patches), {}, y.tokens().image(i),
+                      ctx);
+    }
+    sink(level, y);
   }
 
  private:

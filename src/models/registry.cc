@@ -13,11 +13,21 @@ namespace fovea {
 namespace {
 
 // timm's families first: where two share a name, the first is what an unqualified name means.
-constexpr std::array<const ModelFamily*, 13> kFamilies = {
-    &models::kVit,        &models::kSwin,     &models::kSwinV2,     &models::kConvNeXt,
-    &models::kMetaFormer, &models::kMambaOut, &models::kPoolFormer, &models::kConvNeXtTorchvision,
-    &models::kVMamba,     &models::kMsVMamba, &models::kMsVMambaV2, &models::kResVMamba,
+constexpr std::array<const ModelFamily*, 14> kFamilies = {
+    &models::kVit,
+    &models::kSwin,
+    &models::kSwinV2,
+    &models::kConvNeXt,
+    &models::kMetaFormer,
+    &models::kMambaOut,
+    &models::kPoolFormer,
+    &models::kVMamba,
+    &models::kMsVMamba,
+    &models::kMsVMambaV2,
+    &models::kResVMamba,
     &models::kPlainMamba,
+    &models::kAgentDeit,
+    &models::kConvNeXtTorchvision,
 };
 
 // How far a misspelt name is from a registered one: edits to reach the nearest beginning of it,
