@@ -36,5 +36,6 @@
 #include "fovea/nn/position_embedding.h"
 #include "fovea/nn/selective_scan.h"
 #include "fovea/nn/squeeze_excite.h"
+#include "fovea/nn/reduced_attention.h"
 #include "fovea/nn/window_attention.h"
 #include "fovea/version.h"
