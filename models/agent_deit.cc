@@ -90,7 +90,8 @@ nn::MetaFormerBlock make_block(const Params& p, const AgentDeitConfig& c, int i)
                                       .h = side,
                                       .w = side,
                                       .class_token = true};
-    mixer = std::make_unique<nn::AgentAttention>(attn, c.embed_dim, options, c.qkv_bias);
+    mixer = std::make_unique<nn::AgentAttention>(attn, c.embed_dim, c.qkv_bias,
+                                                 nn::AgentMixing(attn, c.embed_dim, options));
   } else {
     mixer = std::make_unique<nn::Attention>(
         attn, c.embed_dim, nn::AttentionOptions{.heads = c.num_heads, .qkv_bias = c.qkv_bias});
@@ -111,7 +112,8 @@ std::unique_ptr<Backbone> make(const Params& p, int variant, const ModelArgs& ar
   }
   c = configured(c, args);
   return std::make_unique<DeitNetwork<nn::MetaFormerBlock, nn::LayerNorm>>(
-      p, "agent_deit", c, [&](const Params& block, int i) { return make_block(block, c, i); });
+      p, "agent_deit", c, nn::LayerNorm(p / "norm", c.embed_dim, c.norm_eps),
+      [&](const Params& block, int i) { return make_block(block, c, i); });
 }
 
 }  // namespace

@@ -96,23 +96,30 @@ AgentPvtConfig configured(const PvtConfig& variant, const ModelArgs& args) {
 
 std::unique_ptr<const nn::Mixer> make_mixer(const Params& p, const AgentPvtConfig& c, int stage) {
   const int dim = c.embed_dims[stage], heads = c.num_heads[stage], reduction = c.reduction[stage];
+  nn::ReducedProjections parts = nn::reduced_projections(p, dim, reduction, kTorchEps, c.qkv_bias);
   if (!c.fixed[stage]) {
-    return std::make_unique<nn::ReducedAttention<nn::LayerNorm, nn::SoftmaxMixing>>(
-        p, dim, reduction, kTorchEps, c.qkv_bias, nn::SoftmaxMixing(p, dim, heads, c.qk_scale));
+    return std::make_unique<nn::ReducedAttention<nn::SoftmaxMixing>>(
+        p, std::move(parts), nn::SoftmaxMixing(p, dim, heads, c.qk_scale));
   }
   const nn::AgentOptions options = {.heads = heads,
                                     .agents = c.agent_num[stage],
                                     .h = c.side[stage],
                                     .w = c.side[stage],
                                     .reduction = reduction};
-  return std::make_unique<nn::ReducedAttention<nn::LayerNorm, nn::AgentMixing>>(
-      p, dim, reduction, kTorchEps, c.qkv_bias, nn::AgentMixing(p, dim, options));
+  return std::make_unique<nn::ReducedAttention<nn::AgentMixing>>(p, std::move(parts),
+                                                                 nn::AgentMixing(p, dim, options));
+}
+
+// The norms of patches have torch's epsilon.
+PvtPatches make_patches(const Params& p, int in, int out, int patch) {
+  return {nn::Conv2d(p / "proj", in, out, patch, Conv2dSpec::square(patch, 0)),
+          nn::LayerNorm(p / "norm", out, kTorchEps)};
 }
 
 std::unique_ptr<Backbone> make(const Params& p, int variant, const ModelArgs& args) {
   const AgentPvtConfig c = configured(variant < 0 ? PvtConfig() : kVariants[variant].config, args);
-  return std::make_unique<PvtNetwork<nn::MetaFormerBlock, nn::LayerNorm>>(
-      p, "agent_pvt", c, kTorchEps, [&](const Params& block, int stage) {
+  return std::make_unique<PvtNetwork<nn::MetaFormerBlock>>(
+      p, "agent_pvt", c, make_patches, [&](const Params& block, int stage) {
         nn::MetaFormerOptions options;
         options.norm.eps = c.norm_eps;
         options.mlp_hidden = pvt_hidden_width(c, stage);

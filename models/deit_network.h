@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "models/family_tools.h"
@@ -40,18 +41,18 @@ inline void check_deit_config(const VitConfig& c) {
   }
 }
 
-// Block has forward(x, ctx) for (n, 1, tokens, embed_dim) in place; Norm(Params, channels, eps).
+// Block has forward(x, ctx) for (n, 1, tokens, embed_dim) in place, Norm forward(x, y, ctx).
 template <class Block, class Norm>
 class DeitNetwork final : public Backbone {
  public:
   // make_block(Params, i) makes the i-th block.
   template <class MakeBlock>
-  DeitNetwork(const Params& p, std::string_view family, const VitConfig& c,
+  DeitNetwork(const Params& p, std::string_view family, const VitConfig& c, Norm norm,
               const MakeBlock& make_block)
       : family_(family),
         config_(c),
         embedding_(p, c),
-        norm_(p / "norm", c.embed_dim, c.norm_eps),
+        norm_(std::move(norm)),
         head_(p, c, /*fc_norm=*/false, embedding_.prefix_tokens()) {
     blocks_.reserve(static_cast<std::size_t>(c.depth));
     for (int i = 0; i < c.depth; ++i) {
@@ -79,9 +80,10 @@ class DeitNetwork final : public Backbone {
       ctx.tap(feature_info_[i].module, x);
       if (sink != nullptr) embedding_.emit(static_cast<int>(i), x, grid, *sink, ctx);
     }
-    norm_.forward(x, x, ctx);
-    ctx.tap("norm", x);
-    return x;
+    const MapF y = ctx.workspace().map_like(x);
+    norm_.forward(x, y, ctx);
+    ctx.tap("norm", y);
+    return y;
   }
 
   void forward_head(CMapF features, bool pre_logits, MapF y, Context& ctx) const override {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "fovea/models/backbone.h"
 #include "fovea/nn/conv2d.h"
 #include "fovea/nn/head.h"
+#include "fovea/nn/norm.h"
 #include "models/family_tools.h"
 
 // What networks on the plan of PVT (arXiv:2102.12122) have in common, whatever mixes their tokens.
@@ -133,27 +135,31 @@ inline int pvt_hidden_width(const PvtConfig& c, int stage) {
   return static_cast<int>(width);
 }
 
-// Patches of a map, normalised, with their positions.
-template <class Norm>
+// What makes patches of a map.
+struct PvtPatches {
+  nn::Conv2d proj;
+  std::optional<nn::LayerNorm> norm;
+};
+
+// Patches of a map with their positions. make_patches(Params, in, out, patch) makes PvtPatches.
 class PvtEmbedding {
  public:
-  PvtEmbedding(const Params& p, const PvtConfig& c, int stage, float norm_eps)
+  template <class MakePatches>
+  PvtEmbedding(const Params& p, const PvtConfig& c, int stage, const MakePatches& make_patches)
       : backend_(&p.backend()),
-        patch_(stage == 0 ? c.patch_size : 2),
         side_(c.side[stage]),
         first_area_(c.side[0] * c.side[0]),
         module_("patch_embed" + std::to_string(stage + 1)),
-        proj_(p / module_ / "proj", stage == 0 ? c.in_chans : c.embed_dims[stage - 1],
-              c.embed_dims[stage], patch_, Conv2dSpec::square(patch_, 0)),
-        norm_(p / module_ / "norm", c.embed_dims[stage], norm_eps),
+        patches_(make_patches(p / module_, stage == 0 ? c.in_chans : c.embed_dims[stage - 1],
+                              c.embed_dims[stage], stage == 0 ? c.patch_size : 2)),
         positions_(p.floats("pos_embed" + std::to_string(stage + 1),
                             {1, side_ * side_, c.embed_dims[stage]})) {}
 
   // In the workspace.
   MapF forward(CMapF image, Context& ctx) const {
-    const MapF x = proj_.output_map(image, ctx);
-    proj_.forward(image, x, ctx);
-    norm_.forward(x, x, ctx);
+    const MapF x = patches_.proj.output_map(image, ctx);
+    patches_.proj.forward(image, x, ctx);
+    if (patches_.norm) patches_.norm->forward(x, x, ctx);
     ctx.tap(module_, x);
     const Workspace::Scope scope(ctx.workspace());
     const CMapF positions = positions_for(x, ctx);
@@ -175,30 +181,27 @@ class PvtEmbedding {
   }
 
   const Backend* backend_;
-  int patch_;
   int side_, first_area_;  // of the map that the positions are made for; of the first stage's
   std::string module_;
-  nn::Conv2d proj_;
-  Norm norm_;
+  PvtPatches patches_;
   FloatBuffer positions_;
 };
 
-// Block has forward(x, ctx) for maps (n, h, w, c) in place; Norm(Params, channels, eps) follows the
-// patch embeddings. There is no norm after the last block.
-template <class Block, class Norm>
+// Block has forward(x, ctx) for maps (n, h, w, c) in place. There is no norm after the last one.
+template <class Block>
 class PvtNetwork final : public Backbone {
  public:
-  // make_block(Params, stage).
-  template <class MakeBlock>
-  PvtNetwork(const Params& p, std::string_view family, const PvtConfig& c, float patch_norm_eps,
-             const MakeBlock& make_block)
+  // make_block(Params, stage); make_patches as PvtEmbedding has it.
+  template <class MakePatches, class MakeBlock>
+  PvtNetwork(const Params& p, std::string_view family, const PvtConfig& c,
+             const MakePatches& make_patches, const MakeBlock& make_block)
       : family_(family),
         config_(c),
         head_(p, c.embed_dims[PvtConfig::kStages - 1],
               {.classes = c.num_classes, .norm = false, .fc = "head"}) {
     int reduction = c.patch_size;
     for (int i = 0; i < PvtConfig::kStages; ++i) {
-      Stage& stage = stages_.emplace_back(PvtEmbedding<Norm>(p, c, i, patch_norm_eps));
+      Stage& stage = stages_.emplace_back(PvtEmbedding(p, c, i, make_patches));
       const Params blocks = p / ("block" + std::to_string(i + 1));
       stage.blocks.reserve(static_cast<std::size_t>(c.depths[i]));
       for (int j = 0; j < c.depths[i]; ++j) {
@@ -237,8 +240,8 @@ class PvtNetwork final : public Backbone {
 
  private:
   struct Stage {
-    explicit Stage(PvtEmbedding<Norm> e) : embedding(std::move(e)) {}
-    PvtEmbedding<Norm> embedding;
+    explicit Stage(PvtEmbedding e) : embedding(std::move(e)) {}
+    PvtEmbedding embedding;
     std::vector<Block> blocks;
     std::vector<std::string> block_paths;
   };

@@ -37,5 +37,8 @@
 #include "fovea/nn/selective_scan.h"
 #include "fovea/nn/squeeze_excite.h"
 #include "fovea/nn/reduced_attention.h"
+#include "fovea/nn/rep_norm.h"
+#include "fovea/nn/self_attention.h"
+#include "fovea/nn/simplified_linear_attention.h"
 #include "fovea/nn/window_attention.h"
 #include "fovea/version.h"

@@ -171,17 +171,4 @@ void AgentMixing::add_convolved(CMapF v, MapF y, Context& ctx) const {
   }
 }
 
-AgentAttention::AgentAttention(const Params& p, int c, const AgentOptions& options, bool qkv_bias)
-    : qkv_(p / "qkv", c, 3 * c, qkv_bias), mixing_(p, c, options), proj_(p / "proj", c, c) {}
-
-void AgentAttention::forward(CMapF x, MapF y, Context& ctx, const Epilogue& epilogue) const {
-  const Workspace::Scope scope(ctx.workspace());
-  const MapF qkv = ctx.workspace().map(x.n, x.h, x.w, 3 * x.c);
-  const MapF mixed = ctx.workspace().map(x.n, x.h, x.w, x.c);
-  qkv_.forward(x, qkv, ctx);
-  mixing_.forward(qkv.channels(0, x.c), qkv.channels(x.c, x.c), qkv.channels(2 * x.c, x.c), mixed,
-                  ctx);
-  proj_.forward(mixed, y, ctx, epilogue);
-}
-
 }  // namespace fovea::nn

@@ -30,6 +30,13 @@ Conv2d::Conv2d(const Params& p, int in, int out, int kernel_h, int kernel_w, con
   p.log().packed_bytes += weight_->bytes();
 }
 
+Conv2d::Conv2d(const Params& p, const Tensor& weight, FloatBuffer bias, const Conv2dSpec& spec)
+    : backend_(&p.backend()),
+      weight_(backend_->pack_conv2d(weight, spec, {p.log().pool, p.log().arena})),
+      bias_(std::move(bias)) {
+  p.log().packed_bytes += weight_->bytes();
+}
+
 Conv2d::Conv2d(const Params& p, const FoldedBatchNorm& norm, int in, int out, int kernel,
                const Conv2dSpec& spec, bool bias)
     : backend_(&p.backend()) {

@@ -3,7 +3,6 @@
 
 #include <functional>
 
-#include "fovea/nn/norm.h"
 #include "fovea/nn/reduced_attention.h"
 #include "tests/expect_error.h"
 #include "tests/nn/blocks.h"
@@ -178,11 +177,12 @@ TEST(AgentAttention, BackendsAgree) {
                            : TestMap(3, o.h, o.w, kWidth, gap, seed);
     };
     const TestMap x = map(3, 1);
-    expect_backends_agree([&](const Params& p) { return AgentAttention(p, kWidth, o); },
-                          [&](const AgentAttention& block, MapF y, Context& ctx) {
-                            block.forward(x, y, ctx, {.residual = y});
-                          },
-                          map(0, 2), block_bound(6, kWidth + o.h * o.w));
+    expect_backends_agree(
+        [&](const Params& p) { return AgentAttention(p, kWidth, true, AgentMixing(p, kWidth, o)); },
+        [&](const AgentAttention& block, MapF y, Context& ctx) {
+          block.forward(x, y, ctx, {.residual = y});
+        },
+        map(0, 2), block_bound(6, kWidth + o.h * o.w));
   }
 }
 
@@ -194,8 +194,9 @@ TEST(ReducedAttention, BackendsAgreeOnAnyMixingAndMapsThatDoNotDivide) {
   for (const int reduction : {1, 2, 3}) {
     expect_backends_agree(
         [&](const Params& p) {
-          return ReducedAttention<LayerNorm, SoftmaxMixing>(p, kWidth, reduction, 1e-5f, true,
-                                                            SoftmaxMixing(p, kWidth, 3));
+          return ReducedAttention<SoftmaxMixing>(
+              p, reduced_projections(p, kWidth, reduction, 1e-5f, true),
+              SoftmaxMixing(p, kWidth, 3));
         },
         run, out, block_bound(5, kWidth * reduction * reduction + 30));
   }
@@ -203,8 +204,8 @@ TEST(ReducedAttention, BackendsAgreeOnAnyMixingAndMapsThatDoNotDivide) {
   o.w = 5;
   expect_backends_agree(
       [&](const Params& p) {
-        return ReducedAttention<LayerNorm, AgentMixing>(p, kWidth, 2, 1e-5f, true,
-                                                        AgentMixing(p, kWidth, o));
+        return ReducedAttention<AgentMixing>(p, reduced_projections(p, kWidth, 2, 1e-5f, true),
+                                             AgentMixing(p, kWidth, o));
       },
       run, out, block_bound(8, kWidth * 4 + 30));
 }

@@ -4,8 +4,7 @@
 #include <string_view>
 
 #include "fovea/nn/conv2d.h"
-#include "fovea/nn/linear.h"
-#include "fovea/nn/mixer.h"
+#include "fovea/nn/self_attention.h"
 
 namespace fovea::nn {
 
@@ -53,17 +52,6 @@ class AgentMixing {
   AttentionSpec gather_, spread_;
 };
 
-// Agent attention of a map, of windows side by side as images, or of a token sequence. Binds "qkv"
-// and "proj", and what AgentMixing does.
-class AgentAttention final : public Mixer {
- public:
-  AgentAttention(const Params& p, int c, const AgentOptions& options, bool qkv_bias = true);
-  void forward(CMapF x, MapF y, Context& ctx, const Epilogue& epilogue) const override;
-
- private:
-  Linear qkv_;
-  AgentMixing mixing_;
-  Linear proj_;
-};
+using AgentAttention = SelfAttention<AgentMixing>;
 
 }  // namespace fovea::nn

@@ -24,6 +24,8 @@ class Conv2d {
          bool bias = true);
   Conv2d(const Params& p, int in, int out, int kernel, const Conv2dSpec& spec, bool bias = true)
       : Conv2d(p, in, out, kernel, kernel, spec, bias) {}
+  // From tensors computed at load (a kernel that is shared, a folded norm).
+  Conv2d(const Params& p, const Tensor& weight, FloatBuffer bias, const Conv2dSpec& spec);
   // With the batch norm that follows it.
   Conv2d(const Params& p, const FoldedBatchNorm& norm, int in, int out, int kernel,
          const Conv2dSpec& spec, bool bias = false);

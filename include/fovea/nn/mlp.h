@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <utility>
+
 #include "fovea/nn/linear.h"
 
 namespace fovea::nn {
@@ -17,6 +19,9 @@ class Mlp {
         fc1_(p / "fc1", in, hidden, bias, form),
         fc2_(p / "fc2", hidden, out, bias, form),
         act_(act) {}
+  // With layers that something has been folded into.
+  Mlp(const Params& p, Linear fc1, Linear fc2, Activation act = Activation::Kind::gelu)
+      : backend_(&p.backend()), fc1_(std::move(fc1)), fc2_(std::move(fc2)), act_(act) {}
 
   // y = epilogue(fc2(act(fc1(x)))); the epilogue's residual may be y.
   void forward(CMapF x, MapF y, Context& ctx, Epilogue epilogue = {}) const {
