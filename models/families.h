@@ -17,6 +17,7 @@ extern const ModelFamily kMsVMambaV2;
 extern const ModelFamily kPlainMamba;
 extern const ModelFamily kPoolFormer;  // the authors' own checkpoints and head
 extern const ModelFamily kResVMamba;
+extern const ModelFamily kSlab;
 extern const ModelFamily kSwin;
 extern const ModelFamily kSwinV2;
 extern const ModelFamily kVMamba;

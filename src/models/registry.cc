@@ -13,7 +13,7 @@ namespace fovea {
 namespace {
 
 // timm's families first: where two share a name, the first is what an unqualified name means.
-constexpr std::array<const ModelFamily*, 15> kFamilies = {
+constexpr std::array<const ModelFamily*, 16> kFamilies = {
     &models::kVit,
     &models::kSwin,
     &models::kSwinV2,
@@ -28,6 +28,7 @@ constexpr std::array<const ModelFamily*, 15> kFamilies = {
     &models::kPlainMamba,
     &models::kAgentDeit,
     &models::kAgentPvt,
+    &models::kSlab,
     &models::kConvNeXtTorchvision,
 };
 

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// SLAB (arXiv:2405.11582): DeiT and PVT with RepBN in the place of LayerNorm, and with simplified
+// linear attention, after the authors' code (xinghaochen/SLAB, classification/models), under their
+// names, for their checkpoints.
+//
+// The repository has a file per host, and so has this library; a configuration without a variant's
+// name says by its arguments which host is meant. LinearNorm is a RepBN at inference.
+#include "models/slab.h"
+
+#include <memory>
+#include <string>
+
+#include "models/families.h"
+
+namespace fovea::models {
+namespace {
+
+using Make = std::unique_ptr<Backbone> (*)(const Params&, std::string_view, const ModelArgs&);
+
+struct SlabVariant {
+  std::string_view name;
+  Make make;
+  PreprocessConfig preprocess = kSlabInput;
+  struct {
+    int num_classes = 1000;
+  } config = {};
+};
+
+constexpr SlabVariant kVariants[] = {
+    {"deit_t_prepbn", make_slab_deit}, {"deit_s_prepbn", make_slab_deit},
+    {"slab_deit_t", make_slab_deit},   {"slab_deit_s", make_slab_deit},
+    {"pvt_t_prepbn", make_slab_pvt},   {"pvt_s_prepbn", make_slab_pvt},
+    {"pvt_m_prepbn", make_slab_pvt},   {"slab_pvt_t", make_slab_pvt},
+};
+constexpr auto kModels = model_table(kVariants);
+
+Make host_of(const ModelArgs& args) {
+  return args.has("embed_dims") ? make_slab_pvt : make_slab_deit;
+}
+
+std::unique_ptr<Backbone> make(const Params& p, int variant, const ModelArgs& args) {
+  if (variant < 0) return host_of(args)(p, "", args);
+  return kVariants[variant].make(p, kVariants[variant].name, args);
+}
+
+// The counters of training.
+std::string rename(const std::string& name) {
+  for (const std::string_view counter : {".warm", ".iter", ".total_step", ".num_batches_tracked"}) {
+    if (name.ends_with(counter)) return "";
+  }
+  return name;
+}
+
+}  // namespace
+
+const ModelFamily kSlab = {
+    .name = "slab",
+    .description = "SLAB (arXiv:2405.11582) on DeiT and PVT, after the authors",
+    .models = kModels,
+    .make = make,
+    .rename = rename,
+    .takes_img_size = true,
+};
+
+}  // namespace fovea::models
