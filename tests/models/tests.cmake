@@ -15,5 +15,6 @@ endif()
 # Families: names, arguments, sizes.
 fovea_test(vit_test ${CMAKE_CURRENT_LIST_DIR}/vit_test.cc)
 fovea_test(swin_test ${CMAKE_CURRENT_LIST_DIR}/swin_test.cc)
+fovea_test(deit_pvt_test ${CMAKE_CURRENT_LIST_DIR}/deit_pvt_test.cc)
 fovea_test(families_b_test ${CMAKE_CURRENT_LIST_DIR}/families_b_test.cc)
 fovea_test(renames_b_test ${CMAKE_CURRENT_LIST_DIR}/renames_b_test.cc)
