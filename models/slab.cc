@@ -46,10 +46,9 @@ std::unique_ptr<Backbone> make(const Params& p, int variant, const ModelArgs& ar
 
 // The counters of training.
 std::string rename(const std::string& name) {
-  for (const std::string_view counter : {".warm", ".iter", ".total_step", ".num_batches_tracked"}) {
-    if (name.ends_with(counter)) return "";
-  }
-  return name;
+  const bool counter =
+      name.ends_with(".warm") || name.ends_with(".iter") || name.ends_with(".total_step");
+  return counter ? "" : name;
 }
 
 }  // namespace

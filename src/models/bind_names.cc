@@ -7,12 +7,13 @@
 namespace fovea {
 namespace {
 
-// The checkpoint under the family's names.
+// The checkpoint under the family's names, without what PyTorch counts for batch norms in training.
 std::unique_ptr<ParamSource> canonical(const ModelFamily& family, const ParamSource& weights) {
   const bool foreign =
       family.rename != nullptr &&
       (family.canonical_tensor.empty() || weights.find(family.canonical_tensor) == nullptr);
   return renamed(weights, [&family, foreign](const std::string& name) {
+    if (name.ends_with(".num_batches_tracked")) return std::string();
     return foreign ? family.rename(name) : name;
   });
 }

@@ -158,6 +158,13 @@ TEST(Registry, BuffersThatTheCallerNamesAreAccepted) {
   EXPECT_THAT(build_message(spec, source), HasSubstr("superfluous some.buffer [2]"));
 }
 
+TEST(Registry, WhatPyTorchCountsForBatchNormsIsNotATensorOfTheNetwork) {
+  const ModelSpec spec = tiny_vit();
+  GeneratedSource source = weights_of(spec);
+  source.add("blocks.0.norm1.num_batches_tracked", {}, 0, 1);
+  EXPECT_NO_THROW(build_model(spec, source, *make_backend("reference")));
+}
+
 TEST(Wildcard, StarsAndQuestionMarks) {
   EXPECT_TRUE(matches_wildcard("*", ""));
   EXPECT_TRUE(matches_wildcard("swin*224", "swin_tiny_224"));
