@@ -1,1 +1,1 @@
-fovea_bench(blocks_bench blocks/blocks_bench.cc)
+fovea_bench(blocks_bench blocks/blocks_bench.cc blocks/growth_bench.cc)

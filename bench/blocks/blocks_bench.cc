@@ -1,35 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Blocks at the sizes of real networks, for every backend that could be fast and number of threads.
-#include <functional>
-#include <memory>
 #include <tuple>
 #include <utility>
 
-#include "bench/bench.h"
-#include "bench/shapes.h"
-#include "fovea/fovea.h"
+#include "bench/blocks/block_bench.h"
 
 namespace fovea::bench {
 namespace {
-
-using Forward = std::function<void(CMapF x, MapF y, Context& ctx)>;
-// Binds a block's weights and returns how it runs.
-using Make = std::function<Forward(const Params& p)>;
-
-struct Block {
-  std::string name;
-  MapShape in, out;
-  Make make;
-};
-
-// A block that is constructed with `args` behind the parameters, and run with an epilogue or none.
-template <class T, class... Args>
-Make block(Args... args) {
-  return [=](const Params& p) -> Forward {
-    auto made = std::make_shared<const T>(p, args...);
-    return [made](CMapF x, MapF y, Context& ctx) { made->forward(x, y, ctx, Epilogue{}); };
-  };
-}
 
 // Generated weights for whatever names the block asks for.
 GeneratedSource weights_of(const Make& make, const Backend& backend) {
@@ -138,10 +115,14 @@ std::vector<Block> blocks() {
 
 int main(int argc, char** argv) {
   namespace bench = fovea::bench;
-  for (const bench::Block& block : bench::blocks()) {
+  std::vector<bench::Block> all = bench::blocks();
+  for (const bench::Block& block : bench::growth_blocks()) all.push_back(block);
+  for (const bench::Block& block : all) {
     for (const std::string_view backend : fovea::backend_names()) {
       if (backend == "reference") continue;
+      if (block.native_only && backend != "native") continue;
       for (const int threads : bench::thread_counts()) {
+        if (block.native_only && threads > 1) continue;
         const std::string who(backend);
         bench::add(block.name + "/" + who + "/threads:" + std::to_string(threads),
                    [block, who, threads](benchmark::State& state) {
