@@ -55,7 +55,7 @@ void read_scan(const ModelArgs& args, VssConfig& c) {
 
 VssConfig configured(VssConfig c, const ModelArgs& args) {
   read_vss_args(args, c);
-  if (read_channels_first(args, false)) wrong_argument("norm_layer", "ln", "ln2d");
+  if (c.channels_first) wrong_argument("norm_layer", "ln", "ln2d");
   if (c.ssm_conv < 3) wrong_argument("ssm_conv", "at least 3", std::to_string(c.ssm_conv));
   read_scan(args, c);
   double rank_ratio = 2.0;

@@ -31,12 +31,10 @@ void read_form(const ModelArgs& args, VssConfig& c) {
 
 VssConfig configured(VssConfig c, const ModelArgs& args) {
   read_vss_args(args, c);
-  const bool channels_first = read_channels_first(args, c.conv_ffn_postnorm);
   read_form(args, c);
   if (c.coarse != CoarseForm::none && c.ssm_conv < 3) {
     wrong_argument("ssm_conv", "at least 3 with forward_type vms", std::to_string(c.ssm_conv));
   }
-  c.even_maps = channels_first && c.downsample == 1;
   bool se = c.squeeze > 0, ffn = c.conv_ffn_ratio > 0;
   int ffn_ratio = ffn ? c.conv_ffn_ratio : 2, full = 1;
   args.read("add_se", se);
@@ -45,8 +43,6 @@ VssConfig configured(VssConfig c, const ModelArgs& args) {
   args.read("full_res_index", full, 1, 2);
   c.squeeze = se ? 8 : 0;
   c.conv_ffn_ratio = ffn ? ffn_ratio : 0;
-  // With maps channels first the norm follows the ConvFFN, with channels last it precedes it.
-  c.conv_ffn_postnorm = channels_first;
   if (ffn) c.mlp_ratio = 0;
   c.fine_backwards = full == 2;
   refuse_true(args, "gmlp");
@@ -70,7 +66,7 @@ constexpr VssConfig msvmamba(int dim, int second_depth, int third_depth, bool ga
   c.squeeze = 8;
   c.mlp_ratio = 0;
   c.conv_ffn_ratio = 4;
-  c.conv_ffn_postnorm = true;
+  c.channels_first = true;
   return c;
 }
 

@@ -95,7 +95,11 @@ PlainMambaConfig configured(PlainMambaConfig c, const ModelArgs& args) {
 
 nn::SelectiveScanOptions scan_options(const PlainMambaConfig& c) {
   nn::SelectiveScanOptions o;
-  o.inner = static_cast<int>(c.expand * c.embed_dims);
+  const double inner = c.expand * c.embed_dims;
+  if (!(inner >= 1 && inner <= 1 << 24)) {
+    wrong_argument("layer_cfgs.mamba_cfg.expand", "a width from 1 to 2^24", std::to_string(inner));
+  }
+  o.inner = static_cast<int>(inner);
   o.state = c.d_state;
   o.rank = c.dt_rank;
   o.bias = c.bias;
@@ -222,7 +226,10 @@ class PlainMamba final : public Backbone {
               nn::HeadOptions{.classes = c.num_classes, .norm = false}) {
     const Params p = root / "backbone";
     grid_ = {c.grid(c.img_size.h / 2), c.grid(c.img_size.w / 2)};
-    if (c.with_pos_embed) positions_ = p.floats("pos_embed", {1, grid_.h * grid_.w, c.embed_dims});
+    if (c.with_pos_embed) {
+      const Tensor table = p.get("pos_embed", {1, grid_.h * grid_.w, c.embed_dims});
+      if (table.has_data()) positions_ = table.to_floats();
+    }
     layers_.reserve(static_cast<std::size_t>(c.num_layers));
     for (int i = 0; i < c.num_layers; ++i) {
       const bool dw = std::find(with_dw.begin(), with_dw.end(), i) != with_dw.end();
@@ -240,7 +247,7 @@ class PlainMamba final : public Backbone {
 
   MapF forward_features(CMapF image, Context& ctx, const FeatureSink* sink) const override {
     const MapF x = stem_.forward(image, ctx);
-    if (!positions_.empty()) add_positions(x, ctx);
+    if (config_.with_pos_embed) add_positions(x, ctx);
     for (const PlainMambaLayer& layer : layers_) layer.forward(x, ctx);
     if (norm_) norm_->forward(x, x, ctx);
     ctx.tap("backbone.ln1", x);
@@ -272,7 +279,7 @@ class PlainMamba final : public Backbone {
   const Backend* backend_;
   PlainMambaStem stem_;
   Size2d grid_;            // of the positions
-  FloatBuffer positions_;  // (grid, embed_dims), or empty
+  FloatBuffer positions_;  // (grid, embed_dims); empty without them, or of shapes only
   std::vector<PlainMambaLayer> layers_;
   std::optional<nn::LayerNorm> norm_;
   nn::ClassifierHead head_;

@@ -14,13 +14,13 @@
 namespace fovea::models {
 namespace {
 
-void read_form(const ModelArgs& args, VssConfig& c, bool channels_first) {
+void read_form(const ModelArgs& args, VssConfig& c) {
   std::string type;
   args.read("forward_type", type);
   if (type.empty()) return;
   if (type == "v0" || type == "v0seq") {
     // Its convolution and activation are not configurable.
-    if (channels_first) wrong_argument("norm_layer", "ln with forward_type v0", "ln2d");
+    if (c.channels_first) wrong_argument("norm_layer", "ln with forward_type v0", "ln2d");
     c.form = {};
     c.ssm_conv = 3;
     c.ssm_conv_bias = true;
@@ -39,16 +39,17 @@ void read_form(const ModelArgs& args, VssConfig& c, bool channels_first) {
 
 VssConfig configured(VssConfig c, const ModelArgs& args) {
   read_vss_args(args, c);
-  const bool channels_first = read_channels_first(args, c.even_maps);
-  read_form(args, c, channels_first);
-  // Channels first, the reference pads odd maps along the wrong axes before it merges patches.
-  c.even_maps = channels_first && c.downsample == 1;
+  read_form(args, c);
   refuse_true(args, "gmlp");
   bool posembed = c.position_grid > 0;
   int imgsize = 224;
   args.read("posembed", posembed);
   args.read("imgsize", imgsize, 1, 1 << 14);
-  c.position_grid = posembed ? imgsize / c.patch_size : 0;
+  const int grid = imgsize / c.patch_size;
+  if (posembed && (grid < 1 || grid > 512)) {
+    wrong_argument("imgsize", "a size of 1 to 512 patches", std::to_string(imgsize));
+  }
+  c.position_grid = posembed ? grid : 0;
   args.finish("vmamba");
   return c;
 }
@@ -70,6 +71,7 @@ constexpr VssConfig vmamba(int dim, double ssm_ratio, int third_depth) {
   c.ssm_ratio = ssm_ratio;
   c.ssm_conv_bias = false;
   c.form.gate = false;
+  c.channels_first = true;
   c.mlp_ratio = 4;
   return c;
 }

@@ -44,8 +44,10 @@ struct VssConfig : VssmLayout {
   int squeeze = 0;              // reduction of squeeze-excite; 0: none
   double mlp_ratio = 4.0;       // 0: no MLP
   Activation mlp_act = Activation::Kind::gelu;
-  int conv_ffn_ratio = 0;          // 0: no ConvFFN
-  bool conv_ffn_postnorm = false;  // x + norm2(f(x)) in place of x + f(norm2(x))
+  int conv_ffn_ratio = 0;  // 0: no ConvFFN
+  // The order of the reference's maps. It matters to what the reference makes depend on it: then
+  // the ConvFFN is x + norm2(f(x)) in place of x + f(norm2(x)), and odd maps cannot be merged.
+  bool channels_first = false;
 
   int dim(int stage) const { return dims[stage]; }
 };
@@ -56,15 +58,30 @@ inline void read_ratio(const ModelArgs& args, std::string_view name, double lo, 
   wrong_argument(name, "a number from " + std::to_string(lo) + " to 64", std::to_string(field));
 }
 
+// Words that the reference compares in lower case.
+inline void read_lower(const ModelArgs& args, std::string_view name, std::string& text) {
+  args.read(name, text);
+  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
 inline void read_activation(const ModelArgs& args, std::string_view name, Activation& act) {
   std::string text;
-  args.read(name, text);
+  read_lower(args, name, text);
   if (text.empty()) return;
-  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   if (text != "silu" && text != "gelu" && text != "relu" && text != "sigmoid") {
     wrong_argument(name, "silu, gelu, relu or sigmoid", "\"" + text + "\"");
   }
   act = nn::activation(text);
+}
+
+inline void read_norm_layer(const ModelArgs& args, bool& channels_first) {
+  std::string text;
+  read_lower(args, "norm_layer", text);
+  if (text.empty()) return;
+  if (text != "ln" && text != "ln2d") {
+    wrong_argument("norm_layer", "ln or ln2d", "\"" + text + "\"");
+  }
+  channels_first = text == "ln2d";
 }
 
 // The arguments that the VSSM of all three repositories has, but those of the scan's form.
@@ -82,6 +99,7 @@ inline void read_vss_args(const ModelArgs& args, VssConfig& c) {
   read_activation(args, "ssm_act_layer", c.ssm_act);
   read_ratio(args, "mlp_ratio", 0, c.mlp_ratio);
   read_activation(args, "mlp_act_layer", c.mlp_act);
+  read_norm_layer(args, c.channels_first);
   args.ignore({"ssm_drop_rate", "ssm_init", "ssm_simple_init", "mlp_drop_rate"});
 }
 
@@ -89,18 +107,6 @@ inline void refuse_true(const ModelArgs& args, std::string_view name) {
   bool value = false;
   args.read(name, value);
   if (value) wrong_argument(name, "false (no published network has it)", "true");
-}
-
-// Whether maps come channels first in the reference, which here is a matter of form but for what
-// the reference makes depend on it.
-inline bool read_channels_first(const ModelArgs& args, bool otherwise) {
-  std::string text;
-  args.read("norm_layer", text);
-  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  if (text.empty()) return otherwise;
-  if (text != "ln" && text != "ln2d")
-    wrong_argument("norm_layer", "ln or ln2d", "\"" + text + "\"");
-  return text == "ln2d";
 }
 
 // Cuts `tag` off the end of `text`.
@@ -153,12 +159,18 @@ inline std::vector<nn::ScanSequence> walks_of(ScanForm::Walks walks) {
   return nn::cross_walks();
 }
 
+// A layer's width, truncated as the reference does it.
+inline int checked_width(std::string_view ratio, double width, int least) {
+  if (width >= least && width <= 1 << 24) return static_cast<int>(width);
+  wrong_argument(ratio, "a width from " + std::to_string(least) + " to 2^24",
+                 std::to_string(width));
+}
+
 inline nn::SelectiveScanOptions scan_options(const VssConfig& c, int stage) {
   using Along = ScanWalk::Along;
   const int dim = c.dim(stage);
   nn::SelectiveScanOptions o;
-  o.inner = static_cast<int>(c.ssm_ratio * dim);
-  if (o.inner < 1) wrong_argument("ssm_ratio", "a product of at least 1", std::to_string(o.inner));
+  o.inner = checked_width("ssm_ratio", c.ssm_ratio * dim, std::max(1, c.squeeze));
   o.state = c.d_state > 0 ? c.d_state : (dim + 5) / 6;
   o.rank = c.dt_rank;
   o.kernel = c.ssm_conv;
@@ -192,13 +204,15 @@ class VssBlock {
         backend_(&p.backend()),
         norm_(p / "norm", c.dim(stage), kVssmNormEps),
         op_(p / "op", c.dim(stage), scan_options(c, stage)),
-        postnorm_(c.conv_ffn_postnorm) {
+        postnorm_(c.channels_first) {
     const int dim = c.dim(stage);
-    const int hidden = static_cast<int>(dim * c.mlp_ratio);
     if (c.mlp_ratio > 0 || c.conv_ffn_ratio > 0) norm2_.emplace(p / "norm2", dim, kVssmNormEps);
-    if (c.mlp_ratio > 0) mlp_.emplace(p / "mlp", dim, hidden, c.mlp_act);
+    if (c.mlp_ratio > 0) {
+      mlp_.emplace(p / "mlp", dim, checked_width("mlp_ratio", c.mlp_ratio * dim, 1), c.mlp_act);
+    }
     if (c.conv_ffn_ratio > 0) {
-      conv_ffn_.emplace(p / "convFFN", dim, dim * c.conv_ffn_ratio,
+      const double hidden = static_cast<double>(c.conv_ffn_ratio) * dim;
+      conv_ffn_.emplace(p / "convFFN", dim, checked_width("conv_ffn_ratio", hidden, 1),
                         nn::ConvFfnOptions{.fc1 = "linear1", .conv = "dwc", .fc2 = "linear2"});
     }
   }
@@ -245,10 +259,10 @@ struct VssVariant {
   PreprocessConfig preprocess = {};  // all were trained alike: 256 / 224, bicubic, ImageNet's mean
 };
 
-inline std::unique_ptr<Backbone> make_vssm(const Params& p, std::string_view family,
-                                           const VssConfig& c) {
-  const int stride = c.stem_stride();
-  if (stride < 1) wrong_argument("patch_size", "at least 2", std::to_string(c.patch_size));
+inline std::unique_ptr<Backbone> make_vssm(const Params& p, std::string_view family, VssConfig c) {
+  // Channels first, the reference pads odd maps along the wrong axes before it merges patches.
+  c.even_maps = c.channels_first && c.downsample == 1;
+  if (c.dims[0] < 2) wrong_argument("dims", "at least 2 channels", std::to_string(c.dims[0]));
   const Size2d input = {224, 224};
   return std::make_unique<VssmNetwork<VssBlock>>(
       p, family, c, input, [&](const Params& at, int stage) { return VssBlock(at, c, stage); });

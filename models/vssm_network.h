@@ -175,7 +175,9 @@ class VssmPositions {
         w = static_cast<int>((*shape)[3]);
       }
     }
-    const FloatBuffer planes = p.floats("pos_embed", {1, c, h, w});
+    const Tensor tensor = p.get("pos_embed", {1, c, h, w});
+    if (!tensor.has_data()) return;
+    const FloatBuffer planes = tensor.to_floats();
     table_ = FloatBuffer(planes.size());
     const std::size_t area = planes.size() / static_cast<std::size_t>(c);
     for (std::size_t i = 0; i < planes.size(); ++i) {
@@ -195,7 +197,7 @@ class VssmPositions {
 
  private:
   const Backend* backend_;
-  FloatBuffer table_;  // (grid * grid, c)
+  FloatBuffer table_;  // (grid * grid, c); empty where there are shapes only
 };
 
 // A side branch of Res-VMamba (arXiv:2402.15761): conv1x1(2x2 maxima of a stage's input), added to
@@ -274,9 +276,11 @@ class VssmNetwork final : public Backbone {
       refuse(size, "of " + std::to_string(grid) + " x " + std::to_string(grid) +
                        " patches, for which it has positions (argument imgsize)");
     }
-    const bool even = layout_.even_maps || (layout_.residuals && layout_.downsample != 2);
+    // A side branch rounds halves down, a merging rounds them up.
+    const int sides = layout_.residuals && layout_.downsample != 2 ? 3 : 0;
+    const int even = layout_.even_maps ? layout_.stages() - 1 : sides;
     int h = first.h, w = first.w;
-    for (int i = 1; even && i < layout_.stages(); ++i) {
+    for (int i = 0; i < even; ++i) {
       if (h % 2 != 0 || w % 2 != 0) refuse(size, "whose maps are even wherever they are halved");
       h /= 2;
       w /= 2;

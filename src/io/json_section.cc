@@ -77,6 +77,9 @@ void add_args(const Json& object, const std::string& prefix, const std::string& 
               Error::Kind kind, ModelArgs& args) {
   for (const auto& [key, value] : object.items()) {
     const std::string name = prefix + key;
+    if (key.find('.') != std::string::npos && is_word(name)) {
+      throw Error(kind, where + ": wanted names without a dot, found " + in_quotes(name));
+    }
     if (!is_word(name)) {
       throw Error(kind, where + ": wanted for a name " + kWord + ", found " + in_quotes(name));
     }

@@ -15,6 +15,7 @@ inline constexpr int kMaxInputSize = 1 << 14;  // pixels a side
 
 // A scalar or an array of such. `name` says in a message what it was. Throws Error of that kind.
 ArgValue to_arg(const Json& value, const std::string& name, Error::Kind kind);
+// What is in an object in an object is called "outer.inner".
 ModelArgs to_args(const Json& object, const std::string& where, Error::Kind kind);
 
 // An object of config.json, read key by key. A key that is absent or null leaves its field alone.

@@ -23,9 +23,15 @@ Tensor matrix_rows(const Tensor& t, int first, int count, int width) {
   return Tensor::take(shape, std::move(values));
 }
 
+// Such rows as values; none of a tensor without data, whose size no file has justified.
+FloatBuffer rows_of(const Tensor& t, int first, int count, int width) {
+  return t.has_data() ? matrix_rows(t, first, count, width).to_floats() : FloatBuffer();
+}
+
 // The columns of such rows, one after the other.
 FloatBuffer transposed_rows(const Tensor& t, int first, int count, int width) {
-  const FloatBuffer x = matrix_rows(t, first, count, width).to_floats();
+  const FloatBuffer x = rows_of(t, first, count, width);
+  if (x.empty()) return {};
   FloatBuffer y(x.size());
   const auto rows = static_cast<std::size_t>(count), columns = static_cast<std::size_t>(width);
   for (std::size_t r = 0; r < rows; ++r) {
@@ -117,13 +123,13 @@ SelectiveScan::SelectiveScan(const Params& p, const ScanShape& shape, const Scan
   for (int i = first; i < first + sets; ++i) {
     Set set;
     set.dt_weight = transposed_rows(tensors.dt_weight, i * channels, channels, shape.rank);
-    set.dt_bias = matrix_rows(tensors.dt_bias, i, 1, channels).to_floats();
+    set.dt_bias = rows_of(tensors.dt_bias, i, 1, channels);
     if (quirks.dt_bias_twice) {
       for (float& v : set.dt_bias) v *= 2.0f;
     }
     set.a = transposed_rows(tensors.a_log, i * channels, channels, shape.state);
     for (float& v : set.a) v = static_cast<float>(-std::exp(static_cast<double>(v)));
-    set.d = matrix_rows(tensors.d, i, 1, channels).to_floats();
+    set.d = rows_of(tensors.d, i, 1, channels);
     sets_.push_back(std::move(set));
   }
   if (quirks.direction_b) directions_ = p.floats("direction_Bs", {5, shape.state});

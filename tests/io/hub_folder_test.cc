@@ -259,7 +259,9 @@ TEST(ModelArguments, ComeFromAnObjectOnly) {
   expect_error([] { parse_model_args("[1]"); }, kind, "model arguments: wanted an object");
   expect_error([] { parse_model_args("{'a': 1}"); }, kind, "not JSON: an error at byte 2");
   expect_error([] { parse_model_args("{} {}"); }, kind, "not JSON");
-  expect_error([] { parse_model_args(R"({"a": {"b": 1}})"); }, kind, "\"a\": wanted a number");
+  expect_error([] { parse_model_args(R"({"a": [{"b": 1}]})"); }, kind, "\"a\": wanted a number");
+  expect_error([] { parse_model_args(R"({"a": {"b.c": 1}})"); }, kind,
+               "wanted names without a dot, found \"a.b.c\"");
   expect_error([] { parse_model_args(R"({"a": 1, "a": 2})"); }, kind, "the key \"a\" twice");
 }
 
