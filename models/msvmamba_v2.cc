@@ -46,9 +46,9 @@ VssConfig configured(VssConfig c, const ModelArgs& args) {
   if (ffn) c.mlp_ratio = 0;
   c.fine_backwards = full == 2;
   refuse_true(args, "gmlp");
-  refuse_true(args, "posembed");
+  read_positions(args, c);
   // For forward types that are refused, or read by nothing.
-  args.ignore({"axis_stage", "num_heads", "imgsize", "pre_norm", "ssm_rank_ratio"});
+  args.ignore({"axis_stage", "num_heads", "pre_norm", "ssm_rank_ratio"});
   args.finish("msvmamba_v2");
   return c;
 }

@@ -41,15 +41,7 @@ VssConfig configured(VssConfig c, const ModelArgs& args) {
   read_vss_args(args, c);
   read_form(args, c);
   refuse_true(args, "gmlp");
-  bool posembed = c.position_grid > 0;
-  int imgsize = 224;
-  args.read("posembed", posembed);
-  args.read("imgsize", imgsize, 1, 1 << 14);
-  const int grid = imgsize / c.patch_size;
-  if (posembed && (grid < 1 || grid > 512)) {
-    wrong_argument("imgsize", "a size of 1 to 512 patches", std::to_string(imgsize));
-  }
-  c.position_grid = posembed ? grid : 0;
+  read_positions(args, c);
   args.finish("vmamba");
   return c;
 }

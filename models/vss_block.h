@@ -103,6 +103,19 @@ inline void read_vss_args(const ModelArgs& args, VssConfig& c) {
   args.ignore({"ssm_drop_rate", "ssm_init", "ssm_simple_init", "mlp_drop_rate"});
 }
 
+// Learned positions, added to the first map.
+inline void read_positions(const ModelArgs& args, VssConfig& c) {
+  bool posembed = c.position_grid > 0;
+  int imgsize = 224;
+  args.read("posembed", posembed);
+  args.read("imgsize", imgsize, 1, 1 << 14);
+  const int grid = imgsize / c.patch_size;
+  if (posembed && (grid < 1 || grid > 512)) {
+    wrong_argument("imgsize", "a size of 1 to 512 patches", std::to_string(imgsize));
+  }
+  c.position_grid = posembed ? grid : 0;
+}
+
 inline void refuse_true(const ModelArgs& args, std::string_view name) {
   bool value = false;
   args.read(name, value);
