@@ -38,8 +38,8 @@ def version(package):
         return "unknown"
 
 
-def machine():
-    """Facts of /proc/cpuinfo and of what was compared, one line each."""
+def processor():
+    """Facts of /proc/cpuinfo, one line."""
     text = pathlib.Path("/proc/cpuinfo").read_text()
 
     def first(key):
@@ -48,12 +48,17 @@ def machine():
 
     flags = set(first("flags").split())
     sets = [f for f in ("avx2", "fma", "avx512f", "avx512bw", "avx512_bf16", "avx512_vnni", "amx_tile") if f in flags]
+    return (f"{first('model name')} (family {first('cpu family')}, model {first('model')}), "
+            f"{len(re.findall(r'^processor', text, re.M))} logical processors, {' '.join(sets)}")
+
+
+def machine():
+    """The processor and what was compared, one line each."""
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], stdout=subprocess.PIPE, text=True, check=False)
     import torch
 
     return {
-        "processor": f"{first('model name')} (family {first('cpu family')}, model {first('model')}), "
-                     f"{len(re.findall(r'^processor', text, re.M))} logical processors, {' '.join(sets)}",
+        "processor": processor(),
         "system": f"{platform.system()} {platform.release()}, glibc {platform.libc_ver()[1]}",
         "engines": f"Fovea {commit.stdout.strip()}, ONNX Runtime {version('onnxruntime')}, "
                    f"OpenVINO {version('openvino').split('-')[0]}, PyTorch {torch.__version__} (eager), "
