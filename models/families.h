@@ -22,5 +22,6 @@ extern const ModelFamily kSwin;
 extern const ModelFamily kSwinV2;
 extern const ModelFamily kVMamba;
 extern const ModelFamily kVit;
+extern const ModelFamily kVssd;
 
 }  // namespace fovea::models

@@ -40,5 +40,6 @@
 #include "fovea/nn/rep_norm.h"
 #include "fovea/nn/self_attention.h"
 #include "fovea/nn/simplified_linear_attention.h"
+#include "fovea/nn/state_space.h"
 #include "fovea/nn/window_attention.h"
 #include "fovea/version.h"

@@ -13,7 +13,7 @@ namespace fovea {
 namespace {
 
 // timm's families first: where two share a name, the first is what an unqualified name means.
-constexpr std::array<const ModelFamily*, 16> kFamilies = {
+constexpr std::array<const ModelFamily*, 17> kFamilies = {
     &models::kVit,
     &models::kSwin,
     &models::kSwinV2,
@@ -29,6 +29,7 @@ constexpr std::array<const ModelFamily*, 16> kFamilies = {
     &models::kAgentDeit,
     &models::kAgentPvt,
     &models::kSlab,
+    &models::kVssd,
     &models::kConvNeXtTorchvision,
 };
 
