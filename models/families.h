@@ -6,6 +6,7 @@
 namespace fovea::models {
 
 // Each is defined in the file of its name.
+extern const ModelFamily kAdventurer;
 extern const ModelFamily kAgentDeit;
 extern const ModelFamily kAgentPvt;
 extern const ModelFamily kConvNeXt;
@@ -16,6 +17,7 @@ extern const ModelFamily kMsVMamba;
 extern const ModelFamily kMsVMambaV2;
 extern const ModelFamily kPlainMamba;
 extern const ModelFamily kPoolFormer;  // the authors' own checkpoints and head
+extern const ModelFamily kRavlt;
 extern const ModelFamily kResVMamba;
 extern const ModelFamily kSlab;
 extern const ModelFamily kSwin;

@@ -179,6 +179,24 @@ void ModelArgs::read(std::string_view name, std::vector<std::string>& field) con
   }
 }
 
+void ModelArgs::read(std::string_view name, std::vector<std::vector<std::string>>& field) const {
+  const ArgValue* v = find(name);
+  if (v == nullptr) return;
+  const auto* lists = std::get_if<ArgValue::Array>(&v->value);
+  if (lists == nullptr) wrong(name, "lists of strings", *v);
+  field.clear();
+  for (const ArgValue& list : *lists) {
+    const auto* items = std::get_if<ArgValue::Array>(&list.value);
+    if (items == nullptr) wrong(name, "lists of strings", *v);
+    field.emplace_back();
+    for (const ArgValue& item : *items) {
+      const std::string* s = std::get_if<std::string>(&item.value);
+      if (s == nullptr) wrong(name, "lists of strings", *v);
+      field.back().push_back(*s);
+    }
+  }
+}
+
 void ModelArgs::read(std::string_view name, std::vector<int>& field, int lo, int hi) const {
   const ArgValue* v = find(name);
   if (v == nullptr) return;

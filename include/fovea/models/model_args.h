@@ -90,6 +90,8 @@ class ModelArgs {
   void read(std::string_view name, std::vector<std::string>& field) const;
   // Numbers, as many as there are; none is possible.
   void read(std::string_view name, std::vector<int>& field, int lo, int hi) const;
+  // A list of lists, of any lengths.
+  void read(std::string_view name, std::vector<std::vector<std::string>>& field) const;
   // One number for both sides, or [h, w].
   void read(std::string_view name, Size2d& field, int lo = 1, int hi = 1 << 14) const;
 
