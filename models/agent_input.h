@@ -14,4 +14,9 @@ constexpr PreprocessConfig agent_input(int size) {
           .crop_mode = CropMode::squash};
 }
 
+// How they evaluate networks that were tuned for larger images: without cutting anything out.
+constexpr PreprocessConfig agent_whole_input(int size) {
+  return {.height = size, .width = size, .crop_pct = 1.0, .crop_mode = CropMode::squash};
+}
+
 }  // namespace fovea::models

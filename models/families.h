@@ -9,6 +9,7 @@ namespace fovea::models {
 extern const ModelFamily kAdventurer;
 extern const ModelFamily kAgentDeit;
 extern const ModelFamily kAgentPvt;
+extern const ModelFamily kAgentSwin;
 extern const ModelFamily kConvNeXt;
 extern const ModelFamily kConvNeXtTorchvision;  // names that timm has too
 extern const ModelFamily kMambaOut;

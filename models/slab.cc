@@ -32,11 +32,14 @@ constexpr SlabVariant kVariants[] = {
     {"slab_deit_t", make_slab_deit},   {"slab_deit_s", make_slab_deit},
     {"pvt_t_prepbn", make_slab_pvt},   {"pvt_s_prepbn", make_slab_pvt},
     {"pvt_m_prepbn", make_slab_pvt},   {"slab_pvt_t", make_slab_pvt},
+    {"swin_t_prepbn", make_slab_swin}, {"swin_t_prepbn_folded", make_slab_swin},
+    {"slab_swin_t", make_slab_swin},   {"slab_swin_s", make_slab_swin},
 };
 constexpr auto kModels = model_table(kVariants);
 
 Make host_of(const ModelArgs& args) {
-  return args.has("embed_dims") ? make_slab_pvt : make_slab_deit;
+  if (args.has("embed_dims")) return make_slab_pvt;
+  return args.has("depths") ? make_slab_swin : make_slab_deit;
 }
 
 std::unique_ptr<Backbone> make(const Params& p, int variant, const ModelArgs& args) {
@@ -44,11 +47,13 @@ std::unique_ptr<Backbone> make(const Params& p, int variant, const ModelArgs& ar
   return kVariants[variant].make(p, kVariants[variant].name, args);
 }
 
-// The counters of training.
+// The counters of training, and what is derived.
 std::string rename(const std::string& name) {
-  const bool counter =
-      name.ends_with(".warm") || name.ends_with(".iter") || name.ends_with(".total_step");
-  return counter ? "" : name;
+  for (const std::string_view unused :
+       {".warm", ".iter", ".total_step", ".attn_mask", ".relative_position_index"}) {
+    if (name.ends_with(unused)) return "";
+  }
+  return name;
 }
 
 }  // namespace

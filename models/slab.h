@@ -19,6 +19,8 @@ std::unique_ptr<Backbone> make_slab_deit(const Params& p, std::string_view name,
                                          const ModelArgs& args);
 std::unique_ptr<Backbone> make_slab_pvt(const Params& p, std::string_view name,
                                         const ModelArgs& args);
+std::unique_ptr<Backbone> make_slab_swin(const Params& p, std::string_view name,
+                                         const ModelArgs& args);
 
 // Every published network, whatever its host, takes 224 x 224 pixels out of the middle of an image
 // whose shorter edge has 256.

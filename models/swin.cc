@@ -15,6 +15,7 @@
 #include "fovea/nn/mlp.h"
 #include "fovea/nn/patch_merging.h"
 #include "models/families.h"
+#include "models/swin_names.h"
 #include "models/swin_network.h"
 
 namespace fovea::models {
@@ -24,8 +25,7 @@ namespace {
 class SwinBlock {
  public:
   SwinBlock(const Params& p, const SwinConfig& c, int stage, const nn::WindowOptions& window)
-      : path_(p.path()),
-        norm1_(p / "norm1", c.dim(stage), kSwinNormEps),
+      : norm1_(p / "norm1", c.dim(stage), kSwinNormEps),
         attn_(p / "attn", c.dim(stage), window),
         norm2_(p / "norm2", c.dim(stage), kSwinNormEps),
         mlp_(p / "mlp", c.dim(stage), swin_hidden_width(c, stage), c.act) {}
@@ -38,17 +38,16 @@ class SwinBlock {
     attn_.forward(t, x, ctx, {.residual = x});
     norm2_.forward(x, t, ctx);
     mlp_.forward(t, x, ctx, {.residual = x});
-    ctx.tap(path_, x);
   }
 
  private:
-  std::string path_;
   nn::LayerNorm norm1_;
   nn::WindowAttention attn_;
   nn::LayerNorm norm2_;
   nn::Mlp mlp_;
 };
 
+<<<<<<< HEAD
 // nn::PatchMerging with Swin's epsilon.
 class PatchMerging : public nn::PatchMerging {
  public:
@@ -56,6 +55,9 @@ class PatchMerging : public nn::PatchMerging {
 };
 
 using Swin = SwinNetwork<SwinBlock, PatchMerging>;
+=======
+using Swin = SwinNetwork<SwinBlock, SwinMerging>;
+>>>>>>> 43d7dc1 (SLAB and agent attention on Swin: windows as maps side by side, the plan of Swin with other norms and attention)
 
 constexpr SwinConfig swin(int embed_dim, int third_depth, const List<int>& num_heads,
                           const List<int>& window_size) {

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fovea/models/backbone.h"
@@ -13,7 +15,8 @@
 #include "fovea/nn/window_attention.h"
 #include "models/family_tools.h"
 
-// What Swin and Swin V2 have in common: everything but the inside of a block and of a merging.
+// What Swin, Swin V2 and networks on the plan of Swin have in common: everything but the inside of
+// a block and of a merging.
 namespace fovea::models {
 
 inline constexpr float kSwinNormEps = 1e-5f;
@@ -32,6 +35,10 @@ struct SwinConfig {
   bool strict_img_size = true;    // accept images of img_size only
   List<double> mlp_ratio = {4.0};
   bool qkv_bias = true;
+  float qk_scale = 0.0f;    // 0: 1 / sqrt(channels of a head)
+  bool ape = false;         // learned positions, added to the patches
+  bool patch_norm = true;   // a norm after the patches
+  bool plain_head = false;  // the classifier's name is "head", not "head.fc"
   Activation act = Activation::Kind::gelu;
   List<int> pretrained_window_sizes = {0};  // 0: window_size; Swin V2 only
 
@@ -39,8 +46,8 @@ struct SwinConfig {
   int dim(int stage) const { return embed_dim << stage; }
 };
 
-// The arguments that both have.
-inline void read_swin_args(const ModelArgs& args, SwinConfig& c) {
+// The arguments that every implementation has.
+inline void read_common_swin_args(const ModelArgs& args, SwinConfig& c) {
   args.read("img_size", c.img_size);
   args.read("patch_size", c.patch_size, 1, 1024);
   args.read("in_chans", c.in_chans, 1);
@@ -48,11 +55,17 @@ inline void read_swin_args(const ModelArgs& args, SwinConfig& c) {
   args.read("embed_dim", c.embed_dim, 1);
   args.read("depths", c.depths, 0, 1024);
   args.read("num_heads", c.num_heads, 1);
+  args.read("qkv_bias", c.qkv_bias);
+  args.ignore({"drop_rate", "attn_drop_rate", "drop_path_rate"});
+}
+
+// Those of timm.
+inline void read_swin_args(const ModelArgs& args, SwinConfig& c) {
+  read_common_swin_args(args, c);
   args.read("always_partition", c.always_partition);
   args.read("strict_img_size", c.strict_img_size);
-  args.read("qkv_bias", c.qkv_bias);
   read_global_pool(args);
-  args.ignore({"drop_rate", "proj_drop_rate", "attn_drop_rate", "drop_path_rate", "weight_init"});
+  args.ignore({"proj_drop_rate", "weight_init"});
 }
 
 inline void check_swin_config(const SwinConfig& c) {
@@ -101,20 +114,21 @@ inline int swin_hidden_width(const SwinConfig& c, int stage) {
   return static_cast<int>(width);
 }
 
-// Images to patches: a convolution and a norm.
+// Images to patches: a convolution and, unless it has been folded or left out, a norm.
 class SwinPatchEmbed {
  public:
   SwinPatchEmbed(const Params& p, const SwinConfig& c)
-      : path_(p.path()),
-        proj_(p / "proj", c.in_chans, c.embed_dim, c.patch_size,
-              Conv2dSpec::square(c.patch_size, 0)),
-        norm_(p / "norm", c.embed_dim, kSwinNormEps) {}
+      : SwinPatchEmbed(p, nn::Conv2d(p / "proj", c.in_chans, c.embed_dim, c.patch_size,
+                                     Conv2dSpec::square(c.patch_size, 0))) {
+    if (c.patch_norm) norm_.emplace(p / "norm", c.embed_dim, kSwinNormEps);
+  }
+  SwinPatchEmbed(const Params& p, nn::Conv2d proj) : path_(p.path()), proj_(std::move(proj)) {}
 
   // (n, h, w, in_chans) -> (n, h / patch, w / patch, embed_dim), in the workspace.
   MapF forward(CMapF image, Context& ctx) const {
     const MapF x = proj_.output_map(image, ctx);
     proj_.forward(image, x, ctx);
-    norm_.forward(x, x, ctx);
+    if (norm_) norm_->forward(x, x, ctx);
     ctx.tap(path_, x);
     return x;
   }
@@ -122,34 +136,102 @@ class SwinPatchEmbed {
  private:
   std::string path_;
   nn::Conv2d proj_;
-  nn::LayerNorm norm_;
+  std::optional<nn::LayerNorm> norm_;
 };
 
-// Block(p, config, stage, window) with forward(x, ctx) in place; Merging(p, in, out) with
-// forward(x, ctx) from (n, h, w, in) to a map (n, ceil(h / 2), ceil(w / 2), out) in the workspace.
-template <class Block, class Merging>
+// reduction(norm(2x2 neighbours side by side)); without the norm where it has been folded.
+class SwinMerging {
+ public:
+  SwinMerging(const Params& p, int in, int out)
+      : SwinMerging(p, nn::Linear(p / "reduction", 4 * in, out, /*bias=*/false)) {
+    norm_.emplace(p / "norm", 4 * in, kSwinNormEps);
+  }
+  SwinMerging(const Params& p, nn::Linear reduction)
+      : path_(p.path()), backend_(&p.backend()), reduction_(std::move(reduction)) {}
+
+  MapF forward(CMapF x, Context& ctx) const {
+    const int h = (x.h + 1) / 2, w = (x.w + 1) / 2;
+    const MapF y = ctx.workspace().map(x.n, h, w, reduction_.out());
+    const Workspace::Scope scope(ctx.workspace());
+    const MapF merged = ctx.workspace().map(x.n, h, w, 4 * x.c);
+    backend_->patch_merge(x, merged, ctx);
+    if (norm_) norm_->forward(merged, merged, ctx);
+    reduction_.forward(merged, y, ctx);
+    ctx.tap(path_, y);
+    return y;
+  }
+
+ private:
+  std::string path_;
+  const Backend* backend_;
+  nn::Linear reduction_;
+  std::optional<nn::LayerNorm> norm_;
+};
+
+// What a network is made of besides its blocks.
+template <class Merging, class Norm>
+struct SwinParts {
+  SwinPatchEmbed patch_embed;
+  // From (p, in, out).
+  std::function<Merging(const Params&, int, int)> make_merging;
+  std::optional<Norm> norm;  // the last one
+};
+
+// Block has forward(x, ctx) in place; Merging has forward(x, ctx) from (n, h, w, in) to a map
+// (n, ceil(h / 2), ceil(w / 2), out) in the workspace; Norm has forward(x, y, ctx).
+template <class Block, class Merging, class Norm = nn::LayerNorm>
 class SwinNetwork final : public Backbone {
  public:
+  // Block(p, config, stage, window) and Merging(p, in, out) bind.
   SwinNetwork(const Params& p, std::string_view family, const SwinConfig& c)
-      : family_(family), config_(c), patch_embed_(p / "patch_embed", c) {
+      : SwinNetwork(p, family, c, layer_norm_parts(p, c),
+                    [&c](const Params& block, int stage, int index) {
+                      return Block(block, c, stage, swin_window(c, stage, index % 2 == 1));
+                    }) {}
+
+  // The parts with layer norms.
+  static SwinParts<Merging, Norm> layer_norm_parts(const Params& p, const SwinConfig& c) {
+    return {SwinPatchEmbed(p / "patch_embed", c),
+            [](const Params& merging, int in, int out) { return Merging(merging, in, out); },
+            Norm(p / "norm", c.dim(c.stages() - 1), kSwinNormEps)};
+  }
+
+  // make_block(Params, stage, index in the stage).
+  template <class MakeBlock>
+  SwinNetwork(const Params& p, std::string_view family, const SwinConfig& c,
+              SwinParts<Merging, Norm> parts, const MakeBlock& make_block)
+      : family_(family),
+        config_(c),
+        backend_(&p.backend()),
+        patch_embed_(std::move(parts.patch_embed)),
+        norm_(std::move(parts.norm)) {
+    if (c.ape) {
+      positions_ =
+          p.floats("absolute_pos_embed",
+                   {1, std::int64_t{c.img_size.h / c.patch_size} * (c.img_size.w / c.patch_size),
+                    c.embed_dim});
+    }
     // The authors' checkpoints have a merging at the end of a stage, timm's have it at the
     // beginning of the next.
-    const int merging_at = p.has("layers.0.downsample.reduction.weight") ? -1 : 0;
+    const int merging_at = c.plain_head || p.has("layers.0.downsample.reduction.weight") ? -1 : 0;
     for (int i = 0; i < c.stages(); ++i) {
       const Params stage = p / "layers" / i;
       Stage& s = stages_.emplace_back();
       if (i > 0) {
-        s.merging.emplace(p / "layers" / (i + merging_at) / "downsample", c.dim(i - 1), c.dim(i));
+        s.merging.emplace(parts.make_merging(p / "layers" / (i + merging_at) / "downsample",
+                                             c.dim(i - 1), c.dim(i)));
       }
       s.blocks.reserve(static_cast<std::size_t>(c.depths[i]));
       for (int j = 0; j < c.depths[i]; ++j) {
-        s.blocks.emplace_back(stage / "blocks" / j, c, i, swin_window(c, i, j % 2 == 1));
+        const Params block = stage / "blocks" / j;
+        s.blocks.push_back(make_block(block, i, j));
+        s.block_paths.push_back(block.path());
       }
       feature_info_.push_back({c.dim(i), c.patch_size << i, stage.path()});
     }
-    const int width = c.dim(c.stages() - 1);
-    norm_.emplace(p / "norm", width, kSwinNormEps);
-    head_.emplace(p / "head", width, nn::HeadOptions{.classes = c.num_classes, .norm = false});
+    head_.emplace(c.plain_head ? p : p / "head", c.dim(c.stages() - 1),
+                  nn::HeadOptions{
+                      .classes = c.num_classes, .norm = false, .fc = c.plain_head ? "head" : "fc"});
   }
 
   std::span<const FeatureInfo> feature_info() const override { return feature_info_; }
@@ -163,16 +245,23 @@ class SwinNetwork final : public Backbone {
 
   MapF forward_features(CMapF image, Context& ctx, const FeatureSink* sink) const override {
     MapF x = patch_embed_.forward(image, ctx);
+    if (config_.ape) add_positions(x, ctx);
     for (std::size_t i = 0; i < stages_.size(); ++i) {
       const Stage& stage = stages_[i];
       if (stage.merging) x = stage.merging->forward(x, ctx);
-      for (const Block& block : stage.blocks) block.forward(x, ctx);
-      ctx.tap(feature_info_[i].module, x);
+      for (std::size_t j = 0; j < stage.blocks.size(); ++j) {
+        stage.blocks[j].forward(x, ctx);
+        ctx.tap(stage.block_paths[j], x);
+      }
+      // The module ends with the merging where that belongs to the stage.
+      if (!config_.plain_head) ctx.tap(feature_info_[i].module, x);
       if (sink != nullptr) (*sink)(static_cast<int>(i), x);
     }
-    norm_->forward(x, x, ctx);
-    ctx.tap("norm", x);
-    return x;
+    if (!norm_) return x;
+    const MapF y = ctx.workspace().map_like(x);
+    norm_->forward(x, y, ctx);
+    ctx.tap("norm", y);
+    return y;
   }
 
   void forward_head(CMapF features, bool pre_logits, MapF y, Context& ctx) const override {
@@ -183,14 +272,24 @@ class SwinNetwork final : public Backbone {
   struct Stage {
     std::optional<Merging> merging;
     std::vector<Block> blocks;
+    std::vector<std::string> block_paths;
   };
+
+  void add_positions(MapF x, Context& ctx) const {
+    const CMapF positions(positions_.data(), 1, x.h, x.w, x.c);
+    for (int i = 0; i < x.n; ++i) {
+      backend_->apply(x.image(i), {.residual = positions}, x.image(i), ctx);
+    }
+  }
 
   std::string_view family_;
   SwinConfig config_;
+  const Backend* backend_;
   SwinPatchEmbed patch_embed_;
+  FloatBuffer positions_;  // of the patches, with `ape`
   std::vector<Stage> stages_;
   std::vector<FeatureInfo> feature_info_;
-  std::optional<nn::LayerNorm> norm_;
+  std::optional<Norm> norm_;
   std::optional<nn::ClassifierHead> head_;
 };
 
@@ -218,82 +317,6 @@ SwinConfig swin_variant(const SwinVariant (&variants)[N], int variant) {
   SwinConfig c = v.config;
   c.img_size = {v.preprocess.height, v.preprocess.width};
   return c;
-}
-
-// The authors' names: a head without a pooling module of its own, and buffers that are derived.
-// Where they have the merging is SwinNetwork's business, since both layouts know the same names.
-inline constexpr RenameRule kSwinRenames[] = {
-    {"head.weight", "head.fc.weight"},
-    {"head.bias", "head.fc.bias"},
-    {"layers.#.blocks.#.attn_mask", ""},
-    {"layers.#.blocks.#.attn.relative_position_index", ""},
-    {"layers.#.blocks.#.attn.relative_coords_table", ""},
-};
-
-// The names of transformers that both have, without the prefix of the model with a classifier.
-inline constexpr RenameRule kSwinTransformers[] = {
-    {"embeddings.patch_embeddings.projection.*", "patch_embed.proj.*"},
-    {"embeddings.norm.*", "patch_embed.norm.*"},
-    {"embeddings.mask_token", ""},
-    {"encoder.layers.#.blocks.#.layernorm_before.*", "layers.#.blocks.#.norm1.*"},
-    {"encoder.layers.#.blocks.#.layernorm_after.*", "layers.#.blocks.#.norm2.*"},
-    {"encoder.layers.#.blocks.#.intermediate.dense.*", "layers.#.blocks.#.mlp.fc1.*"},
-    {"encoder.layers.#.blocks.#.output.dense.*", "layers.#.blocks.#.mlp.fc2.*"},
-    {"encoder.layers.#.blocks.#.attention.output.dense.*", "layers.#.blocks.#.attn.proj.*"},
-    {"encoder.layers.#.blocks.#.attention.self.query.weight",
-     "layers.#.blocks.#.attn.qkv.weight[1/3]"},
-    {"encoder.layers.#.blocks.#.attention.self.key.weight",
-     "layers.#.blocks.#.attn.qkv.weight[2/3]"},
-    {"encoder.layers.#.blocks.#.attention.self.value.weight",
-     "layers.#.blocks.#.attn.qkv.weight[3/3]"},
-    {"encoder.layers.#.blocks.#.attention.self.relative_position_index", ""},
-    {"encoder.layers.#.blocks.#.attention.self.relative_coords_table", ""},
-    // A merging ends a stage there, and begins the next one here.
-    {"encoder.layers.0.downsample.*", "layers.1.downsample.*"},
-    {"encoder.layers.1.downsample.*", "layers.2.downsample.*"},
-    {"encoder.layers.2.downsample.*", "layers.3.downsample.*"},
-    {"encoder.layers.3.downsample.*", "layers.4.downsample.*"},
-    {"encoder.layers.4.downsample.*", "layers.5.downsample.*"},
-    {"encoder.layers.5.downsample.*", "layers.6.downsample.*"},
-    {"encoder.layers.6.downsample.*", "layers.7.downsample.*"},
-    {"layernorm.*", "norm.*"},
-    {"classifier.*", "head.fc.*"},
-    {"pooler.*", ""},
-};
-
-// The names of torchvision, whose modules are numbered through.
-inline constexpr RenameRule kSwinTorchvision[] = {
-    {"features.0.0.*", "patch_embed.proj.*"},
-    {"features.0.2.*", "patch_embed.norm.*"},
-    {"features.#.#.attn.relative_position_index", ""},
-    {"features.#.#.attn.relative_coords_table", ""},
-    {"features.1.#.mlp.0.*", "layers.0.blocks.#.mlp.fc1.*"},
-    {"features.3.#.mlp.0.*", "layers.1.blocks.#.mlp.fc1.*"},
-    {"features.5.#.mlp.0.*", "layers.2.blocks.#.mlp.fc1.*"},
-    {"features.7.#.mlp.0.*", "layers.3.blocks.#.mlp.fc1.*"},
-    {"features.1.#.mlp.3.*", "layers.0.blocks.#.mlp.fc2.*"},
-    {"features.3.#.mlp.3.*", "layers.1.blocks.#.mlp.fc2.*"},
-    {"features.5.#.mlp.3.*", "layers.2.blocks.#.mlp.fc2.*"},
-    {"features.7.#.mlp.3.*", "layers.3.blocks.#.mlp.fc2.*"},
-    {"features.1.#.*", "layers.0.blocks.#.*"},
-    {"features.3.#.*", "layers.1.blocks.#.*"},
-    {"features.5.#.*", "layers.2.blocks.#.*"},
-    {"features.7.#.*", "layers.3.blocks.#.*"},
-    {"features.2.*", "layers.1.downsample.*"},
-    {"features.4.*", "layers.2.downsample.*"},
-    {"features.6.*", "layers.3.downsample.*"},
-};
-
-// `attention`: the names of transformers that only one of the two networks has.
-inline std::string swin_rename(std::span<const RenameRule> attention, const std::string& name) {
-  const std::string bare = without_prefix(name, {"swin.", "swinv2."});
-  for (const auto table :
-       {attention, std::span<const RenameRule>(kSwinTransformers),
-        std::span<const RenameRule>(kSwinTorchvision), std::span<const RenameRule>(kSwinRenames)}) {
-    std::string renamed = rename_by_table(table, bare);
-    if (renamed != bare) return renamed;
-  }
-  return bare;
 }
 
 }  // namespace fovea::models

@@ -16,6 +16,7 @@
 #include "fovea/nn/activation.h"
 #include "fovea/nn/mlp.h"
 #include "models/families.h"
+#include "models/swin_names.h"
 #include "models/swin_network.h"
 
 namespace fovea::models {
@@ -25,8 +26,7 @@ namespace {
 class SwinV2Block {
  public:
   SwinV2Block(const Params& p, const SwinConfig& c, int stage, const nn::WindowOptions& window)
-      : path_(p.path()),
-        backend_(&p.backend()),
+      : backend_(&p.backend()),
         attn_(p / "attn", c.dim(stage), window, per_stage(c.pretrained_window_sizes, stage),
               per_stage(c.pretrained_window_sizes, stage)),
         norm1_(p / "norm1", c.dim(stage), kSwinNormEps),
@@ -43,11 +43,9 @@ class SwinV2Block {
     mlp_.forward(x, t, ctx);
     norm2_.forward(t, t, ctx);
     backend_->apply(t, {.residual = x}, x, ctx);
-    ctx.tap(path_, x);
   }
 
  private:
-  std::string path_;
   const Backend* backend_;
   nn::WindowAttentionV2 attn_;
   nn::LayerNorm norm1_;

@@ -44,4 +44,5 @@
 #include "fovea/nn/simplified_linear_attention.h"
 #include "fovea/nn/state_space.h"
 #include "fovea/nn/window_attention.h"
+#include "fovea/nn/windowed_mixing.h"
 #include "fovea/version.h"

@@ -165,16 +165,23 @@ void attend(const Backend& backend, const Linear& qkv, const Linear& proj, const
 }  // namespace
 
 WindowAttention::WindowAttention(const Params& p, int c, const WindowOptions& options)
+    : WindowAttention(p, Linear(p / "qkv", c, 3 * attention_width(p, c, options), options.qkv_bias),
+                      c, options) {}
+
+WindowAttention::WindowAttention(const Params& p, Linear qkv, int c, const WindowOptions& options)
     : backend_(&p.backend()),
-      qkv_(p / "qkv", c, 3 * attention_width(p, c, options), options.qkv_bias),
+      qkv_(std::move(qkv)),
       proj_(p / "proj", qkv_.out() / 3, c),
       spec_(window_spec(options)),
-      inner_(qkv_.out() / 3) {
+      inner_(attention_width(p, c, options)) {
   const int h = options.window_h, w = options.window_w;
   const FloatBuffer table = bias_table(p, h, w, options.heads);
   if (!table.empty()) bias_ = expand_table(table.data(), h, w, options.heads);
   spec_.bias = bias_.data();
-  spec_.scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(inner_) / options.heads));
+  spec_.scale =
+      options.scale != 0.0f
+          ? options.scale
+          : static_cast<float>(1.0 / std::sqrt(static_cast<double>(inner_) / options.heads));
   // Padding is zeros in the normalised map, before the projection.
   spec_.pad_qkv = qkv_.bias();
 }

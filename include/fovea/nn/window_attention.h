@@ -12,6 +12,7 @@ struct WindowOptions {
   int window_h = 7, window_w = 7;
   int shift_h = 0, shift_w = 0;
   bool qkv_bias = true;
+  float scale = 0.0f;  // of the scores; 0: 1 / sqrt(head_dim). Swin only
 };
 
 // Attention in shifted windows with a learned table of relative position biases: Swin
@@ -20,6 +21,9 @@ struct WindowOptions {
 class WindowAttention final : public Mixer {
  public:
   WindowAttention(const Params& p, int c, const WindowOptions& options);
+  // With a layer for queries, keys and values that something has been folded into: windows must
+  // divide the maps, as padding would no longer be zeros before it.
+  WindowAttention(const Params& p, Linear qkv, int c, const WindowOptions& options);
   void forward(CMapF x, MapF y, Context& ctx, const Epilogue& epilogue) const override;
 
  private:
