@@ -7,6 +7,7 @@ namespace fovea::models {
 
 // Each is defined in the file of its name.
 extern const ModelFamily kAdventurer;
+extern const ModelFamily kAgentCswin;
 extern const ModelFamily kAgentDeit;
 extern const ModelFamily kAgentPvt;
 extern const ModelFamily kAgentSwin;

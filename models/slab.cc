@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SLAB (arXiv:2405.11582): DeiT and PVT with RepBN in the place of LayerNorm, and with simplified
-// linear attention, after the authors' code (xinghaochen/SLAB, classification/models), under their
-// names, for their checkpoints.
+// SLAB (arXiv:2405.11582): DeiT, PVT, Swin and CSWin with RepBN in the place of LayerNorm, and with
+// simplified linear attention, after the authors' code (xinghaochen/SLAB, classification/models),
+// under their names, for their checkpoints.
 //
 // The repository has a file per host, and so has this library; a configuration without a variant's
 // name says by its arguments which host is meant. LinearNorm is a RepBN at inference.
@@ -34,12 +34,14 @@ constexpr SlabVariant kVariants[] = {
     {"pvt_m_prepbn", make_slab_pvt},   {"slab_pvt_t", make_slab_pvt},
     {"swin_t_prepbn", make_slab_swin}, {"swin_t_prepbn_folded", make_slab_swin},
     {"slab_swin_t", make_slab_swin},   {"slab_swin_s", make_slab_swin},
+    {"slab_cswin_t", make_slab_cswin},
 };
 constexpr auto kModels = model_table(kVariants);
 
 Make host_of(const ModelArgs& args) {
   if (args.has("embed_dims")) return make_slab_pvt;
-  return args.has("depths") ? make_slab_swin : make_slab_deit;
+  if (args.has("split_size") || args.has("la_split_size")) return make_slab_cswin;
+  return args.has("depths") || args.has("folded") ? make_slab_swin : make_slab_deit;
 }
 
 std::unique_ptr<Backbone> make(const Params& p, int variant, const ModelArgs& args) {
@@ -60,7 +62,7 @@ std::string rename(const std::string& name) {
 
 const ModelFamily kSlab = {
     .name = "slab",
-    .description = "SLAB (arXiv:2405.11582) on DeiT and PVT, after the authors",
+    .description = "SLAB (arXiv:2405.11582) on DeiT, PVT, Swin and CSWin, after the authors",
     .models = kModels,
     .make = make,
     .rename = rename,

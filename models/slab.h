@@ -19,6 +19,8 @@ std::unique_ptr<Backbone> make_slab_deit(const Params& p, std::string_view name,
                                          const ModelArgs& args);
 std::unique_ptr<Backbone> make_slab_pvt(const Params& p, std::string_view name,
                                         const ModelArgs& args);
+std::unique_ptr<Backbone> make_slab_cswin(const Params& p, std::string_view name,
+                                          const ModelArgs& args);
 std::unique_ptr<Backbone> make_slab_swin(const Params& p, std::string_view name,
                                          const ModelArgs& args);
 

@@ -40,8 +40,9 @@ SlabSwinConfig published(std::string_view name) {
 SlabSwinConfig configured(const Params& p, std::string_view name, const ModelArgs& args) {
   SlabSwinConfig c = name.empty() ? SlabSwinConfig() : published(name);
   read_swin_host_args(args, c);
-  c.norm = read_slab_norm(args, c.norm, !name.empty());
   args.read("folded", c.folded);
+  if (c.folded) c.norm = nn::RepNormForm::plain;  // the only form that the authors fold
+  c.norm = read_slab_norm(args, c.norm, !name.empty() || c.folded);
   args.read("kernel_size", c.kernel, 1, 64);
   args.ignore({"focusing_factor"});  // has no effect on simplified linear attention
   // The reference has a file for softmax attention alone, which knows no "attn_type".

@@ -27,6 +27,7 @@
 #include "fovea/nn/agent_attention.h"
 #include "fovea/nn/attention.h"
 #include "fovea/nn/conv2d.h"
+#include "fovea/nn/cross_stripes.h"
 #include "fovea/nn/linear.h"
 #include "fovea/nn/mixer.h"
 #include "fovea/nn/mlp.h"

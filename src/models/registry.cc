@@ -13,8 +13,7 @@ namespace fovea {
 namespace {
 
 // timm's families first: where two share a name, the first is what an unqualified name means.
-<<<<<<< HEAD
-constexpr std::array<const ModelFamily*, 19> kFamilies = {
+constexpr std::array<const ModelFamily*, 21> kFamilies = {
     &models::kVit,
     &models::kSwin,
     &models::kSwinV2,
@@ -33,13 +32,9 @@ constexpr std::array<const ModelFamily*, 19> kFamilies = {
     &models::kVssd,
     &models::kRavlt,
     &models::kAdventurer,
+    &models::kAgentSwin,
+    &models::kAgentCswin,
     &models::kConvNeXtTorchvision,
-=======
-constexpr std::array<const ModelFamily*, 12> kFamilies = {
-    &models::kVit,        &models::kSwin,     &models::kSwinV2,     &models::kConvNeXt,
-    &models::kMetaFormer, &models::kMambaOut, &models::kPoolFormer, &models::kConvNeXtTorchvision,
-    &models::kAgentDeit,  &models::kAgentPvt, &models::kAgentSwin,  &models::kSlab,
->>>>>>> 43d7dc1 (SLAB and agent attention on Swin: windows as maps side by side, the plan of Swin with other norms and attention)
 };
 
 // How far a misspelt name is from a registered one: edits to reach the nearest beginning of it,

@@ -90,10 +90,10 @@ Conv2d fold_before(const Params& p, const ChannelAffine& before, int in, int out
 }
 
 Conv2d fold_after(const Params& p, const ChannelAffine& after, int in, int out, int kernel,
-                  int stride) {
+                  int stride, int pad) {
   Folded folded =
       folded_after(p.get("weight", {out, in, kernel, kernel}), p.floats("bias", {out}), after);
-  return Conv2d(p, folded.weight, std::move(folded.bias), Conv2dSpec::square(stride, 0));
+  return Conv2d(p, folded.weight, std::move(folded.bias), Conv2dSpec::square(stride, pad));
 }
 
 RepNorm::RepNorm(const Params& p, int c, RepNormForm form)

@@ -24,9 +24,9 @@ Linear fold_before(const Params& p, const ChannelAffine& before, int in, int out
 // A convolution of the affine map's output, without padding, as one convolution.
 Conv2d fold_before(const Params& p, const ChannelAffine& before, int in, int out, int kernel,
                    int stride);
-// The affine map of a convolution's output, as one convolution without padding.
+// The affine map of a convolution's output, as one convolution.
 Conv2d fold_after(const Params& p, const ChannelAffine& after, int in, int out, int kernel,
-                  int stride);
+                  int stride, int pad = 0);
 
 // The affine map by itself, where nothing follows that it could be folded into.
 class RepNorm {
