@@ -62,25 +62,22 @@ AgentCswinConfig configured(int variant, const ModelArgs& args) {
   return c;
 }
 
+template <class Stripes>
+std::unique_ptr<const nn::Mixer> mixer(const Params& p, const AgentCswinConfig& c, int dim,
+                                       Stripes stripes) {
+  return std::make_unique<nn::SelfAttention<Stripes>>(p, dim, c.qkv_bias, std::move(stripes));
+}
+
 std::unique_ptr<const nn::Mixer> make_mixer(const Params& p, const AgentCswinConfig& c, int stage,
                                             int index) {
   const int dim = c.dim(stage);
-  if (c.types.is_linear(stage, index)) {
-    auto stripes = cswin_stripes(
-        p, c, stage, true, [&](const Params& branch, int channels, int heads, int h, int w) {
-          const nn::AgentOptions options = {
-              .heads = heads, .agents = c.agent_num[stage], .h = h, .w = w, .conv = "get_v"};
-          return nn::AgentMixing(branch, channels, options);
-        });
-    return std::make_unique<nn::SelfAttention<decltype(stripes)>>(p, dim, c.qkv_bias,
-                                                                  std::move(stripes));
-  }
-  auto stripes = cswin_stripes(p, c, stage, false,
-                               [&](const Params& branch, int channels, int heads, int, int) {
-                                 return nn::LepeMixing(branch, channels, heads, c.qk_scale);
-                               });
-  return std::make_unique<nn::SelfAttention<decltype(stripes)>>(p, dim, c.qkv_bias,
-                                                                std::move(stripes));
+  if (!c.types.is_linear(stage, index)) return mixer(p, c, dim, cswin_softmax(p, c, stage));
+  const auto agents = [&](const Params& branch, int channels, int heads, int h, int w) {
+    const nn::AgentOptions options = {
+        .heads = heads, .agents = c.agent_num[stage], .h = h, .w = w, .conv = "get_v"};
+    return nn::AgentMixing(branch, channels, options);
+  };
+  return mixer(p, c, dim, cswin_stripes(p, c, stage, c.la_split_size[stage], agents));
 }
 
 std::unique_ptr<Backbone> make(const Params& p, int variant, const ModelArgs& args) {

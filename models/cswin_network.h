@@ -111,14 +111,14 @@ inline int cswin_hidden_width(const CswinConfig& c, int stage) {
 }
 
 // The mixing of a block, whose parameters `block` has: one branch over the whole map in the last
-// stage and where stripes are as wide as the map, else vertical and horizontal stripes with half of
-// the channels and heads each. make_mixing(Params, channels, heads, h, w) mixes maps of that size.
+// stage and where stripes are as wide as the map, else vertical and horizontal stripes of `split`
+// positions with half of the channels and heads each. make_mixing(Params, channels, heads, h, w)
+// mixes maps of that size.
 template <class MakeMixing>
-auto cswin_stripes(const Params& block, const CswinConfig& c, int stage, bool linear,
+auto cswin_stripes(const Params& block, const CswinConfig& c, int stage, int split,
                    const MakeMixing& make_mixing) {
   using Mixing = decltype(make_mixing(block, 1, 1, 1, 1));
   const int side = c.side(stage), dim = c.dim(stage), heads = c.num_heads[stage];
-  const int split = (linear ? c.la_split_size : c.split_size)[stage];
   const bool whole = split == side || stage + 1 == CswinConfig::kStages;
   std::vector<nn::WindowedMixing<Mixing>> branches;
   const auto add = [&](int channels, int branch_heads, int h, int w) {
@@ -134,6 +134,16 @@ auto cswin_stripes(const Params& block, const CswinConfig& c, int stage, bool li
     add(dim / 2, heads / 2, split, side);
   }
   return nn::CrossStripes<Mixing>(std::move(branches));
+}
+
+// That of blocks with softmax attention.
+inline auto cswin_softmax(const Params& block, const CswinConfig& c, int stage) {
+  return cswin_stripes(block, c, stage, c.split_size[stage],
+                       [&c](const Params& branch, int channels, int heads, int, int) {
+                         return nn::LepeMixing(
+                             branch, channels,
+                             nn::SoftmaxMixing(branch, channels, heads, c.qk_scale));
+                       });
 }
 
 // A convolution that makes a smaller map, and a norm unless that has been folded.

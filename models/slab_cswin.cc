@@ -3,8 +3,8 @@
 // SLAB on CSWin (classification/models/slab_cswin.py): RepBN, and simplified linear attention in
 // stripes as wide as "la_split_size" says, in the published network the whole map.
 //
-// Blocks with simplified linear attention have a "scale" and a convolution "get_v" in the
-// checkpoint that the reference never uses.
+// Values of simplified linear attention are convolved twice, by its own convolution and by CSWin's.
+// These blocks also have a "scale" in the checkpoint that the reference never uses.
 #include <memory>
 #include <utility>
 
@@ -39,33 +39,26 @@ SlabCswinConfig configured(std::string_view name, const ModelArgs& args) {
   return c;
 }
 
-nn::SimplifiedLinearMixing make_linear_mixing(const Params& p, int channels, int heads, int h,
-                                              int w, int kernel) {
-  p.get("scale", {1, 1, channels});
-  p.get("get_v.weight", {channels, 1, 3, 3});
-  p.get("get_v.bias", {channels});
-  return {p, channels, {.heads = heads, .kernel = kernel, .h = h, .w = w}};
+// A layer for queries, keys and values with the norm before it, and what mixes them.
+template <class Stripes>
+std::unique_ptr<const nn::Mixer> mixer(const Params& p, const SlabCswinConfig& c, int dim,
+                                       Stripes stripes) {
+  nn::Linear qkv =
+      nn::fold_before(p / "qkv", nn::rep_norm(p / "norm1", dim, c.norm), dim, 3 * dim, c.qkv_bias);
+  return std::make_unique<nn::SelfAttention<Stripes>>(p, std::move(qkv), std::move(stripes));
 }
 
 std::unique_ptr<const nn::Mixer> make_mixer(const Params& p, const SlabCswinConfig& c, int stage,
                                             int index) {
   const int dim = c.dim(stage);
-  nn::Linear qkv =
-      nn::fold_before(p / "qkv", nn::rep_norm(p / "norm1", dim, c.norm), dim, 3 * dim, c.qkv_bias);
-  if (c.types.is_linear(stage, index)) {
-    auto stripes = cswin_stripes(
-        p, c, stage, true, [&](const Params& branch, int channels, int heads, int h, int w) {
-          return make_linear_mixing(branch, channels, heads, h, w, c.kernel);
-        });
-    return std::make_unique<nn::SelfAttention<decltype(stripes)>>(p, std::move(qkv),
-                                                                  std::move(stripes));
-  }
-  auto stripes = cswin_stripes(p, c, stage, false,
-                               [&](const Params& branch, int channels, int heads, int, int) {
-                                 return nn::LepeMixing(branch, channels, heads, c.qk_scale);
-                               });
-  return std::make_unique<nn::SelfAttention<decltype(stripes)>>(p, std::move(qkv),
-                                                                std::move(stripes));
+  if (!c.types.is_linear(stage, index)) return mixer(p, c, dim, cswin_softmax(p, c, stage));
+  const auto linear = [&](const Params& branch, int channels, int heads, int h, int w) {
+    branch.get("scale", {1, 1, channels});
+    const nn::SimplifiedLinearOptions options = {
+        .heads = heads, .kernel = c.kernel, .h = h, .w = w};
+    return nn::LepeMixing(branch, channels, nn::SimplifiedLinearMixing(branch, channels, options));
+  };
+  return mixer(p, c, dim, cswin_stripes(p, c, stage, c.la_split_size[stage], linear));
 }
 
 }  // namespace

@@ -34,22 +34,22 @@ class CrossStripes {
   std::vector<WindowedMixing<Mixing>> branches_;
 };
 
-// Softmax attention with locally enhanced positions (CSWin): softmax(scale q k^T) v + dw3x3(v), the
-// convolution inside the map or window. Binds "get_v".
+// Locally enhanced positions (CSWin): mixing(q, k, v) + dw3x3(v), the convolution inside the map or
+// window. Binds "get_v"; the mixing comes bound.
+template <class Mixing>
 class LepeMixing {
  public:
-  // scale 0: 1 / sqrt(channels of a head).
-  LepeMixing(const Params& p, int c, int heads, float scale = 0.0f)
-      : attention_(p, c, heads, scale), conv_(p / "get_v", c, c, 3, Conv2dSpec::square(1, 1, c)) {}
+  LepeMixing(const Params& p, int c, Mixing mixing)
+      : mixing_(std::move(mixing)), conv_(p / "get_v", c, c, 3, Conv2dSpec::square(1, 1, c)) {}
 
   // q, k, v, y (n, h, w, c).
   void forward(CMapF q, CMapF k, CMapF v, MapF y, Context& ctx) const {
-    attention_.forward(q, k, v, y, ctx);
+    mixing_.forward(q, k, v, y, ctx);
     conv_.forward(v, y, ctx, {.residual = y});
   }
 
  private:
-  SoftmaxMixing attention_;
+  Mixing mixing_;
   Conv2d conv_;
 };
 
