@@ -25,6 +25,8 @@ extern const ModelFamily kSlab;
 extern const ModelFamily kSwin;
 extern const ModelFamily kSwinV2;
 extern const ModelFamily kVMamba;
+extern const ModelFamily kVig;
+extern const ModelFamily kVigH;
 extern const ModelFamily kVit;
 extern const ModelFamily kVssd;
 

@@ -16,8 +16,8 @@
 
 #include "fovea/models/backbone.h"
 #include "fovea/nn/head.h"
+#include "fovea/nn/learned_positions.h"
 #include "fovea/nn/norm.h"
-#include "fovea/nn/position_embedding.h"
 #include "fovea/nn/selective_scan.h"
 #include "models/families.h"
 #include "models/family_tools.h"
@@ -225,10 +225,9 @@ class PlainMamba final : public Backbone {
         head_(root / "head", c.embed_dims,
               nn::HeadOptions{.classes = c.num_classes, .norm = false}) {
     const Params p = root / "backbone";
-    grid_ = {c.grid(c.img_size.h / 2), c.grid(c.img_size.w / 2)};
     if (c.with_pos_embed) {
-      const Tensor table = p.get("pos_embed", {1, grid_.h * grid_.w, c.embed_dims});
-      if (table.has_data()) positions_ = table.to_floats();
+      positions_.emplace(p, "pos_embed", c.grid(c.img_size.h / 2), c.grid(c.img_size.w / 2),
+                         c.embed_dims);
     }
     layers_.reserve(static_cast<std::size_t>(c.num_layers));
     for (int i = 0; i < c.num_layers; ++i) {
@@ -247,7 +246,7 @@ class PlainMamba final : public Backbone {
 
   MapF forward_features(CMapF image, Context& ctx, const FeatureSink* sink) const override {
     const MapF x = stem_.forward(image, ctx);
-    if (config_.with_pos_embed) add_positions(x, ctx);
+    if (positions_) positions_->add(x, ctx);
     for (const PlainMambaLayer& layer : layers_) layer.forward(x, ctx);
     if (norm_) norm_->forward(x, x, ctx);
     ctx.tap("backbone.ln1", x);
@@ -260,26 +259,10 @@ class PlainMamba final : public Backbone {
   }
 
  private:
-  void add_positions(MapF x, Context& ctx) const {
-    const Workspace::Scope scope(ctx.workspace());
-    CMapF table(positions_.data(), 1, x.h, x.w, x.c);
-    if (x.h != grid_.h || x.w != grid_.w) {
-      const MapF resized = ctx.workspace().map(1, x.h, x.w, x.c);
-      if (!ctx.dry_run()) {
-        nn::resize_grid_plain(positions_.data(), grid_.h, grid_.w, x.c, x.h, x.w, resized.data);
-      }
-      table = resized;
-    }
-    for (int i = 0; i < x.n; ++i) {
-      backend_->apply(x.image(i), {.residual = table}, x.image(i), ctx);
-    }
-  }
-
   PlainMambaConfig config_;
   const Backend* backend_;
   PlainMambaStem stem_;
-  Size2d grid_;            // of the positions
-  FloatBuffer positions_;  // (grid, embed_dims); empty without them, or of shapes only
+  std::optional<nn::LearnedPositions> positions_;
   std::vector<PlainMambaLayer> layers_;
   std::optional<nn::LayerNorm> norm_;
   nn::ClassifierHead head_;

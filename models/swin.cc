@@ -4,16 +4,14 @@
 // (timm/models/swin_transformer.py), under timm's names.
 //
 // Checkpoints: timm's, the authors' (microsoft/Swin-Transformer, Cream/AutoFormerV2), those of
-// transformers and torchvision. Bias
-// tables of another window are resized when the network is built. Built for one size of images,
-// argument "img_size", which also limits the windows; with `strict_img_size` false it takes all
-// multiples of the patch.
+// transformers and torchvision. Bias tables of another window are resized when the network is
+// built. Built for one size of images, argument "img_size", which also limits the windows; with
+// `strict_img_size` false it takes all multiples of the patch.
 //
 // Deviations: pooling "" (no pooling) is refused.
 #include <memory>
 
 #include "fovea/nn/mlp.h"
-#include "fovea/nn/patch_merging.h"
 #include "models/families.h"
 #include "models/swin_names.h"
 #include "models/swin_network.h"
@@ -47,17 +45,7 @@ class SwinBlock {
   nn::Mlp mlp_;
 };
 
-<<<<<<< HEAD
-// nn::PatchMerging with Swin's epsilon.
-class PatchMerging : public nn::PatchMerging {
- public:
-  PatchMerging(const Params& p, int in, int out) : nn::PatchMerging(p, in, out, kSwinNormEps) {}
-};
-
-using Swin = SwinNetwork<SwinBlock, PatchMerging>;
-=======
 using Swin = SwinNetwork<SwinBlock, SwinMerging>;
->>>>>>> 43d7dc1 (SLAB and agent attention on Swin: windows as maps side by side, the plan of Swin with other norms and attention)
 
 constexpr SwinConfig swin(int embed_dim, int third_depth, const List<int>& num_heads,
                           const List<int>& window_size) {

@@ -12,6 +12,7 @@
 #include "fovea/nn/conv2d.h"
 #include "fovea/nn/head.h"
 #include "fovea/nn/norm.h"
+#include "fovea/nn/patch_merging.h"
 #include "fovea/nn/window_attention.h"
 #include "models/family_tools.h"
 
@@ -139,33 +140,11 @@ class SwinPatchEmbed {
   std::optional<nn::LayerNorm> norm_;
 };
 
-// reduction(norm(2x2 neighbours side by side)); without the norm where it has been folded.
-class SwinMerging {
+// nn::PatchMerging with Swin's epsilon, or without the norm where it has been folded.
+class SwinMerging : public nn::PatchMerging {
  public:
-  SwinMerging(const Params& p, int in, int out)
-      : SwinMerging(p, nn::Linear(p / "reduction", 4 * in, out, /*bias=*/false)) {
-    norm_.emplace(p / "norm", 4 * in, kSwinNormEps);
-  }
-  SwinMerging(const Params& p, nn::Linear reduction)
-      : path_(p.path()), backend_(&p.backend()), reduction_(std::move(reduction)) {}
-
-  MapF forward(CMapF x, Context& ctx) const {
-    const int h = (x.h + 1) / 2, w = (x.w + 1) / 2;
-    const MapF y = ctx.workspace().map(x.n, h, w, reduction_.out());
-    const Workspace::Scope scope(ctx.workspace());
-    const MapF merged = ctx.workspace().map(x.n, h, w, 4 * x.c);
-    backend_->patch_merge(x, merged, ctx);
-    if (norm_) norm_->forward(merged, merged, ctx);
-    reduction_.forward(merged, y, ctx);
-    ctx.tap(path_, y);
-    return y;
-  }
-
- private:
-  std::string path_;
-  const Backend* backend_;
-  nn::Linear reduction_;
-  std::optional<nn::LayerNorm> norm_;
+  using nn::PatchMerging::PatchMerging;
+  SwinMerging(const Params& p, int in, int out) : nn::PatchMerging(p, in, out, kSwinNormEps) {}
 };
 
 // What a network is made of besides its blocks.

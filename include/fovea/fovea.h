@@ -28,6 +28,8 @@
 #include "fovea/nn/attention.h"
 #include "fovea/nn/conv2d.h"
 #include "fovea/nn/cross_stripes.h"
+#include "fovea/nn/gated_attention.h"
+#include "fovea/nn/learned_positions.h"
 #include "fovea/nn/linear.h"
 #include "fovea/nn/mixer.h"
 #include "fovea/nn/mlp.h"

@@ -13,7 +13,7 @@ namespace fovea {
 namespace {
 
 // timm's families first: where two share a name, the first is what an unqualified name means.
-constexpr std::array<const ModelFamily*, 21> kFamilies = {
+constexpr std::array<const ModelFamily*, 23> kFamilies = {
     &models::kVit,
     &models::kSwin,
     &models::kSwinV2,
@@ -30,6 +30,8 @@ constexpr std::array<const ModelFamily*, 21> kFamilies = {
     &models::kAgentPvt,
     &models::kSlab,
     &models::kVssd,
+    &models::kVig,
+    &models::kVigH,
     &models::kRavlt,
     &models::kAdventurer,
     &models::kAgentSwin,

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "fovea/nn/linear.h"
 #include "fovea/nn/norm.h"
@@ -15,8 +17,11 @@ class PatchMerging {
   PatchMerging(const Params& p, int in, int out, float eps)
       : path_(p.path()),
         backend_(&p.backend()),
-        norm_(p / "norm", 4 * in, eps),
+        norm_(std::in_place, p / "norm", 4 * in, eps),
         reduction_(p / "reduction", 4 * in, out, /*bias=*/false) {}
+  // With a layer that the norm has been folded into.
+  PatchMerging(const Params& p, Linear reduction)
+      : path_(p.path()), backend_(&p.backend()), reduction_(std::move(reduction)) {}
 
   // x (n, h, w, in) -> (n, ceil(h / 2), ceil(w / 2), out), in the workspace.
   MapF forward(CMapF x, Context& ctx) const {
@@ -25,7 +30,7 @@ class PatchMerging {
     const Workspace::Scope scope(ctx.workspace());
     const MapF merged = ctx.workspace().map(x.n, h, w, 4 * x.c);
     backend_->patch_merge(x, merged, ctx);
-    norm_.forward(merged, merged, ctx);
+    if (norm_) norm_->forward(merged, merged, ctx);
     reduction_.forward(merged, y, ctx);
     ctx.tap(path_, y);
     return y;
@@ -34,7 +39,7 @@ class PatchMerging {
  private:
   std::string path_;
   const Backend* backend_;
-  LayerNorm norm_;
+  std::optional<LayerNorm> norm_;
   Linear reduction_;
 };
 

@@ -37,4 +37,27 @@ class SwiGlu {
   Linear gate_, value_, out_;
 };
 
+// The same without biases, gate and value in one layer, the gate first. Binds the two names.
+class PackedSwiGlu {
+ public:
+  PackedSwiGlu(const Params& p, int c, int hidden, std::string_view in, std::string_view out)
+      : backend_(&p.backend()),
+        in_(p / in, c, 2 * hidden, false),
+        out_(p / out, hidden, c, false) {}
+
+  // x, y (n, h, w, c); the epilogue's residual may be y.
+  void forward(CMapF x, MapF y, Context& ctx, const Epilogue& epilogue = {}) const {
+    const Workspace::Scope scope(ctx.workspace());
+    const MapF both = ctx.workspace().map(x.n, x.h, x.w, in_.out());
+    in_.forward(x, both, ctx);
+    const MapF gate = both.channels(0, out_.in()), value = both.channels(out_.in(), out_.in());
+    backend_->multiply(value, gate, value, ctx, Activation::Kind::silu);
+    out_.forward(value, y, ctx, epilogue);
+  }
+
+ private:
+  const Backend* backend_;
+  Linear in_, out_;
+};
+
 }  // namespace fovea::nn
