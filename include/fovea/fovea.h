@@ -31,6 +31,7 @@
 #include "fovea/nn/gated_attention.h"
 #include "fovea/nn/learned_positions.h"
 #include "fovea/nn/linear.h"
+#include "fovea/nn/linear_attention.h"
 #include "fovea/nn/mixer.h"
 #include "fovea/nn/mlp.h"
 #include "fovea/nn/norm.h"

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <optional>
-
-#include "fovea/nn/conv2d.h"
-#include "fovea/nn/linear.h"
+#include "fovea/nn/linear_attention.h"
 
 namespace fovea::nn {
 
@@ -15,29 +12,20 @@ struct SimplifiedLinearOptions {
   int reduction = 1;   // how many times smaller the map of keys and values is
 };
 
-// What mixes tokens in simplified linear attention (SLAB, arXiv:2405.11582), given queries, keys
-// and values: per head, with q' = relu(q), k' = relu(k + "positional_encoding"),
-//
-//   y_i = q'_i (sum over j of k'_j v_j^T) / (q'_i . sum over j of k'_j + 1e-6) + dw(v)
-//
-// Binds "positional_encoding" (1, keys, c) and "dwc", one kernel for all heads, (c / heads, 1,
-// kernel, kernel).
-class SimplifiedLinearMixing {
+// Simplified linear attention (SLAB, arXiv:2405.11582): linear attention with ReLU, positions that
+// are added to the keys, and a convolution of the values that all heads share.
+class SimplifiedLinearMixing : public LinearMixing {
  public:
-  // Throws Error(argument) for heads that do not divide c, even kernels and maps without positions.
-  SimplifiedLinearMixing(const Params& p, int c, const SimplifiedLinearOptions& options);
-
-  // q, y (n, h, w, c); k, v (n, h / reduction, w / reduction, c); any channel ranges. Only areas
-  // count: the convolution sees (h, w) maps of any tokens. Fewer values are stretched along the
-  // sequence before they are convolved, as the reference does it.
-  void forward(CMapF q, CMapF k, CMapF v, MapF y, Context& ctx) const;
-
- private:
-  const Backend* backend_;
-  FloatBuffer positions_;  // (keys, c)
-  std::optional<Conv2d> conv_;
-  LinearAttentionSpec spec_;
-  int h_, w_;
+  SimplifiedLinearMixing(const Params& p, int c, const SimplifiedLinearOptions& o)
+      : LinearMixing(p, c,
+                     {.heads = o.heads,
+                      .map = FeatureMap::relu,
+                      .kernel = o.kernel,
+                      .shared_kernel = true,
+                      .positions = true,
+                      .h = o.h,
+                      .w = o.w,
+                      .reduction = o.reduction}) {}
 };
 
 }  // namespace fovea::nn

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "fovea/nn/simplified_linear_attention.h"
+#include "fovea/nn/linear_attention.h"
 
 #include <algorithm>
 #include <string>
@@ -8,7 +8,7 @@
 namespace fovea::nn {
 namespace {
 
-const SimplifiedLinearOptions& checked(const Params& p, int c, const SimplifiedLinearOptions& o) {
+const LinearMixingOptions& checked(const Params& p, int c, const LinearMixingOptions& o) {
   const auto refuse = [&](const std::string& what) {
     throw Error(Error::Kind::argument, "linear attention \"" + p.path() + "\": " + what);
   };
@@ -16,10 +16,11 @@ const SimplifiedLinearOptions& checked(const Params& p, int c, const SimplifiedL
     refuse(std::to_string(c) + " channels do not divide into " + std::to_string(o.heads) +
            " heads");
   }
-  if (o.kernel < 1 || o.kernel % 2 == 0) {
+  if (o.kernel < 0 || (o.kernel != 0 && o.kernel % 2 == 0)) {
     refuse("a kernel of " + std::to_string(o.kernel) + "; wanted an odd one");
   }
-  if (o.reduction < 1 || o.h < o.reduction || o.w < o.reduction) {
+  const bool any = !o.positions && o.h == 0 && o.w == 0;
+  if (!any && (o.reduction < 1 || o.h < o.reduction || o.w < o.reduction)) {
     refuse("a map of " + std::to_string(o.h) + " x " + std::to_string(o.w) + " positions reduced " +
            std::to_string(o.reduction) + " times");
   }
@@ -47,29 +48,38 @@ Conv2d shared_convolution(const Params& p, int c, int heads, int kernel) {
 
 }  // namespace
 
-SimplifiedLinearMixing::SimplifiedLinearMixing(const Params& p, int c,
-                                               const SimplifiedLinearOptions& options)
+LinearMixing::LinearMixing(const Params& p, int c, const LinearMixingOptions& options)
     : backend_(&p.backend()), h_(options.h), w_(options.w) {
-  const SimplifiedLinearOptions& o = checked(p, c, options);
-  const std::int64_t keys = std::int64_t{o.h / o.reduction} * (o.w / o.reduction);
-  positions_ = p.floats("positional_encoding", {1, keys, c});
-  conv_.emplace(shared_convolution(p / "dwc", c, o.heads, o.kernel));
+  const LinearMixingOptions& o = checked(p, c, options);
+  if (o.positions) {
+    const std::int64_t keys = std::int64_t{o.h / o.reduction} * (o.w / o.reduction);
+    positions_ = p.floats("positional_encoding", {1, keys, c});
+  }
+  if (o.kernel != 0 && o.shared_kernel) {
+    conv_.emplace(shared_convolution(p / "dwc", c, o.heads, o.kernel));
+  } else if (o.kernel != 0) {
+    conv_.emplace(p / "dwc", c, c, o.kernel, Conv2dSpec::square(1, o.kernel / 2, c));
+  }
   spec_.heads = o.heads;
-  spec_.map = FeatureMap::relu;
+  spec_.map = o.map;
+  spec_.normalize = o.normalize;
+  spec_.mean = o.mean;
   spec_.k_bias = positions_.data();
-  spec_.eps = 1e-6f;
+  spec_.eps = o.eps;
 }
 
-void SimplifiedLinearMixing::forward(CMapF q, CMapF k, CMapF v, MapF y, Context& ctx) const {
+void LinearMixing::forward(CMapF q, CMapF k, CMapF v, MapF y, Context& ctx) const {
   const Workspace::Scope scope(ctx.workspace());
   backend_->linear_attention(q, k, v, spec_, y, ctx);
-  const MapF map = y.reshaped(y.n, h_, w_);
-  if (v.h * v.w != h_ * w_) {
-    const MapF longer = ctx.workspace().map(y.n, 1, h_ * w_, y.c);
+  if (!conv_) return;
+  const int h = h_ != 0 ? h_ : y.h, w = w_ != 0 ? w_ : y.w;
+  const MapF map = y.reshaped(y.n, h, w);
+  if (v.h * v.w != h * w) {
+    const MapF longer = ctx.workspace().map(y.n, 1, h * w, y.c);
     backend_->resize2d(v.tokens(), Interpolation::bilinear, longer, ctx);
     v = longer;
   }
-  conv_->forward(v.reshaped(v.n, h_, w_), map, ctx, {.residual = map});
+  conv_->forward(v.reshaped(v.n, h, w), map, ctx, {.residual = map});
 }
 
 }  // namespace fovea::nn
