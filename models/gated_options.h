@@ -36,13 +36,15 @@ inline void read_gated_args(const ModelArgs& args, GatedConfig& c) {
   args.ignore({"attn_model", "attn_models"});
 }
 
-inline nn::GatedAttentionOptions gated_options(const GatedConfig& c, int dim, int heads) {
+inline nn::GatedAttentionOptions gated_options(const GatedConfig& c, int dim, int heads,
+                                               float divisor) {
   nn::GatedAttentionOptions o;
   o.heads = heads;
   o.key_dim = static_cast<int>(dim * c.expand_k);
   o.value_dim = static_cast<int>(dim * c.expand_v);
   o.conv_act = c.use_act_in_conv;
   o.out_act = c.use_out_act;
+  o.divisor = divisor;
   return o;
 }
 

@@ -193,7 +193,7 @@ class VigBlock {
 
  private:
   static nn::GatedAttentionOptions options(const VigConfig& c) {
-    nn::GatedAttentionOptions o = gated_options(c.gated, c.embed_dim, c.num_heads);
+    nn::GatedAttentionOptions o = gated_options(c.gated, c.embed_dim, c.num_heads, 4.0f);
     o.conv_bias = c.use_bias_in_dwconv;
     return o;
   }
@@ -275,7 +275,7 @@ struct VigVariant {
 
 constexpr VigVariant kVariants[] = {
     {"vig_tiny", vig(192, 3, true)},
-    {"vig_small", vig(384, 6, true)},
+    {"vig_small", vig(384, 6, false)},
     {"vig_base", vig(768, 12, false)},
 };
 constexpr auto kModels = model_table(kVariants);

@@ -3,6 +3,9 @@
 // ViG-H, the pyramid of ViG (arXiv:2405.18425), as its authors published it (hustvl/ViG,
 // models/vig_h.py), under their names: VMamba's pyramid with gated linear attention.
 //
+// Oddity of the released code: in evaluation the sum of the two directions is divided by two, as in
+// training; that of the plain ViG is divided by four.
+//
 // Deviations: batch norm and rotary positions, which no published network has, are refused.
 #include <memory>
 #include <optional>
@@ -63,7 +66,8 @@ class VigHBlock {
   VigHBlock(const Params& p, const VigHConfig& c, int stage)
       : path_(p.path()),
         norm_(p / "norm", c.dims[stage], kVssmNormEps),
-        op_(p / "op", c.dims[stage], gated_options(c.gated, c.dims[stage], c.num_heads[stage])),
+        op_(p / "op", c.dims[stage],
+            gated_options(c.gated, c.dims[stage], c.num_heads[stage], 2.0f)),
         norm2_(p / "norm2", c.dims[stage], kVssmNormEps) {
     const int dim = c.dims[stage];
     if (c.gmlp) {
