@@ -87,9 +87,7 @@ inline void read_norm_layer(const ModelArgs& args, bool& channels_first) {
 // The arguments that the VSSM of all three repositories has, but those of the scan's form.
 inline void read_vss_args(const ModelArgs& args, VssConfig& c) {
   read_vssm_layout(args, c);
-  VssmLayout& l = c;
-  l.patchembed = 1 + read_choice(args, "patchembed_version", {"v1", "v2"}, l.patchembed - 1);
-  l.downsample = 1 + read_choice(args, "downsample_version", {"v1", "v2", "v3"}, l.downsample - 1);
+  read_vssm_versions(args, c);
   read_or_auto(args, "ssm_d_state", c.d_state);
   read_or_auto(args, "ssm_dt_rank", c.dt_rank);
   read_ratio(args, "ssm_ratio", 0.01, c.ssm_ratio);

@@ -1,26 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// VSSD (arXiv:2407.18559) as its authors published it (YuHengsss/VSSD, models/mamba2.py), under
-// their names.
+// VSSD (arXiv:2407.18559), after the authors' code (YuHengsss/VSSD, classification/models/mamba2.py
+// and mamba_util.py), under their names, for their checkpoints, those trained with MESA included.
 //
-// Oddities of the released code: the gate z passes no activation; one b and one c serve all heads;
-// nothing normalises the state.
+// Oddities of the released code, which its checkpoints depend on: what the non-causal state space
+// sums up is weighted with dt exp(A_log), and the gate z has no activation.
 //
-// Takes images whose sides are multiples of 32 (of 4 * 2^(stages - 1)): the reference derives the
-// sizes of its maps by halving, and its convolutions round up.
-//
-// Deviations: groups other than one, and the scans that the reference leaves to GPU kernels
-// (`linear_attn_duality` false), are refused.
-#include <array>
+// Deviations: the state space in both directions ("bidirection" without "linear_attn_duality") and
+// learned initial states are refused; no published network has them.
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "fovea/nn/conditional_position.h"
+#include "fovea/models/backbone.h"
+#include "fovea/nn/attention.h"
+#include "fovea/nn/conv2d.h"
 #include "fovea/nn/head.h"
 #include "fovea/nn/mlp.h"
-#include "fovea/nn/self_attention.h"
 #include "fovea/nn/state_space.h"
 #include "models/families.h"
 #include "models/family_tools.h"
@@ -29,260 +26,285 @@ namespace fovea::models {
 namespace {
 
 constexpr float kNormEps = 1e-5f;
+constexpr Epilogue kRelu = {.act = Activation::Kind::relu};
 
 struct VssdConfig {
-  Size2d img_size = {224, 224};
   int in_chans = 3;
   int num_classes = 1000;
   int embed_dim = 64;
   List<int> depths = {2, 4, 12, 4};
   List<int> num_heads = {2, 4, 8, 16};
-  double mlp_ratio = 4.0;
-  double ssd_expansion = 2.0;
+  List<bool> attention = {false, false, false, true};  // softmax attention instead
+  double mlp_ratio = 4;
+  int ssd_expansion = 2;
+  int ssd_ngroups = 1;  // -1: one for each head
+  bool linear_attn_duality = true;
+  bool positive_da = true;
   int d_state = 64;
-  bool ssd_positve_dA = true;  // the reference's spelling
+  int d_conv = 3;
+  bool conv_bias = true;
+  bool bias = false;
   bool simple_downsample = false;
   bool simple_patch_embed = false;
-  std::array<bool, List<int>::kCapacity> attention = {false, false, false, true};
 
   int stages() const { return depths.size(); }
   int dim(int stage) const { return embed_dim << stage; }
-  int multiple() const { return 4 << (stages() - 1); }
 };
 
-int width(std::string_view name, double value) {
-  if (value >= 1 && value <= 1 << 24) return static_cast<int>(value);
-  wrong_argument(name, "a width from 1 to 2^24", std::to_string(value));
-}
-
-void read_attn_types(const ModelArgs& args, VssdConfig& c) {
+void read_attention(const ModelArgs& args, VssdConfig& c) {
   std::vector<std::string> types;
   args.read("attn_types", types);
-  if (types.empty()) return;
-  if (static_cast<int>(types.size()) < c.stages()) {
-    wrong_argument("attn_types", "one for each of " + std::to_string(c.stages()) + " stages",
-                   std::to_string(types.size()));
-  }
-  for (int i = 0; i < c.stages(); ++i) {
-    const std::string& type = types[static_cast<std::size_t>(i)];
+  if (!types.empty()) c.attention.clear();
+  for (const std::string& type : types) {
     if (type != "mamba2" && type != "standard") {
-      wrong_argument("attn_types", "mamba2 or standard", type);
+      wrong_argument("attn_types", "mamba2 or standard for each stage", "\"" + type + "\"");
     }
-    c.attention[static_cast<std::size_t>(i)] = type == "standard";
+    c.attention.push_back(type == "standard");
   }
+  if (c.attention.size() < c.stages()) {
+    wrong_argument("attn_types", "one for each of " + std::to_string(c.stages()) + " stages",
+                   std::to_string(c.attention.size()));
+  }
+}
+
+void read_state_space(const ModelArgs& args, VssdConfig& c) {
+  bool bidirection = false, initial = false;
+  args.read("ssd_expansion", c.ssd_expansion, 1, 64);
+  args.read("ssd_ngroups", c.ssd_ngroups, -1, 1 << 12);
+  if (c.ssd_ngroups == 0) wrong_argument("ssd_ngroups", "a number of groups, or -1", "0");
+  args.read("linear_attn_duality", c.linear_attn_duality);
+  args.read("ssd_positve_dA", c.positive_da);
+  args.read("d_state", c.d_state, 1, 1 << 12);
+  args.read("d_conv", c.d_conv, 1, 31);
+  require_odd("d_conv", c.d_conv);
+  args.read("conv_bias", c.conv_bias);
+  args.read("bias", c.bias);
+  args.read("bidirection", bidirection);
+  if (bidirection && !c.linear_attn_duality) {
+    wrong_argument("bidirection", "false, unless linear_attn_duality is true", "true");
+  }
+  args.read("learnable_init_states", initial);
+  if (initial) wrong_argument("learnable_init_states", "false", "true");
 }
 
 VssdConfig configured(VssdConfig c, const ModelArgs& args) {
-  args.read("img_size", c.img_size);
   args.read("in_chans", c.in_chans, 1);
   args.read("num_classes", c.num_classes, 0, 1 << 20);
-  args.read("embed_dim", c.embed_dim, 2);
+  args.read("embed_dim", c.embed_dim, 2, 1 << 14);
   args.read("depths", c.depths, 0, 1024);
-  args.read("num_heads", c.num_heads, 1);
+  args.read("num_heads", c.num_heads, 1, 1 << 12);
+  if (c.stages() < 1) wrong_argument("depths", "at least one stage", "none");
+  if (c.num_heads.size() < c.stages()) {
+    wrong_argument("num_heads", "one number for each of " + std::to_string(c.stages()) + " stages",
+                   std::to_string(c.num_heads.size()) + " values");
+  }
   args.read("mlp_ratio", c.mlp_ratio);
-  args.read("ssd_expansion", c.ssd_expansion);
-  args.read("d_state", c.d_state, 1, 1 << 12);
-  args.read("ssd_positve_dA", c.ssd_positve_dA);
+  if (!(c.mlp_ratio > 0 && c.mlp_ratio <= 64)) {
+    wrong_argument("mlp_ratio", "a number from 0 to 64", std::to_string(c.mlp_ratio));
+  }
   args.read("simple_downsample", c.simple_downsample);
   args.read("simple_patch_embed", c.simple_patch_embed);
-  read_attn_types(args, c);
-  int groups = 1;
-  args.read("ssd_ngroups", groups, -1);
-  if (groups != 1) wrong_argument("ssd_ngroups", "1", std::to_string(groups));
-  bool duality = true;
-  args.read("linear_attn_duality", duality);
-  if (!duality) wrong_argument("linear_attn_duality", "true", "false");
-  // The stem has a fixed stride of 4; attention has no bias of queries, keys and values.
-  args.ignore({"patch_size", "qkv_bias", "ssd_chunk_size", "bidirection", "drop_rate",
-               "drop_path_rate", "use_checkpoint"});
+  read_attention(args, c);
+  read_state_space(args, c);
+  // Sizes that the reference notes and does not use, and what matters to training.
+  args.ignore({"img_size", "image_size", "patch_size", "qkv_bias", "drop_rate", "drop_path_rate",
+               "use_checkpoint", "ssd_chunk_size", "lepe", "use_mem_eff_path", "conv_init",
+               "A_init_range", "dt_min", "dt_max", "dt_init_floor"});
   args.finish("vssd");
-  if (c.num_heads.size() < c.stages()) {
-    wrong_argument("num_heads", "one for each of " + std::to_string(c.stages()) + " stages",
-                   std::to_string(c.num_heads.size()));
-  }
-  require_multiple("vssd: img_size", {c.multiple(), c.multiple()}, c.img_size);
   return c;
 }
 
-// Images to the first map, at a quarter of their size.
-class VssdStem {
- public:
-  VssdStem(const Params& p, const VssdConfig& c)
-      : path_(p.path()),
-        conv1_(
-            conv_norm(p / "conv1", c.in_chans, c.simple_patch_embed ? c.embed_dim : c.embed_dim / 2,
-                      c.simple_patch_embed ? 4 : 3,
-                      c.simple_patch_embed ? Conv2dSpec::square(4, 0) : Conv2dSpec::square(2, 1))) {
-    if (c.simple_patch_embed) {
-      norm_.emplace(p / "norm", c.embed_dim, kNormEps);
-      return;
-    }
-    const int half = c.embed_dim / 2;
-    const Conv2dSpec same = Conv2dSpec::square(1, 1);
-    conv2_.push_back(conv_norm(p / "conv2" / 0, half, half, 3, same));
-    conv2_.push_back(conv_norm(p / "conv2" / 1, half, half, 3, same));
-    conv3_.push_back(
-        conv_norm(p / "conv3" / 0, half, 4 * c.embed_dim, 3, Conv2dSpec::square(2, 1)));
-    conv3_.push_back(conv_norm(p / "conv3" / 1, 4 * c.embed_dim, c.embed_dim, 1, {}));
-  }
-
-  MapF forward(CMapF image, Context& ctx) const {
-    const Epilogue relu{.act = Activation::Kind::relu};
-    if (norm_) {
-      const MapF y = conv1_.output_map(image, ctx);
-      conv1_.forward(image, y, ctx, relu);
-      norm_->forward(y, y, ctx);
-      ctx.tap(path_, y);
-      return y;
-    }
-    const int h = conv1_.out_h(image.h), w = conv1_.out_w(image.w);
-    const CMapF wide(nullptr, image.n, conv3_[0].out_h(h), conv3_[0].out_w(w), 0);
-    const MapF y = conv3_[1].output_map(wide, ctx);
-    const Workspace::Scope scope(ctx.workspace());
-    const MapF a = conv1_.output_map(image, ctx);
-    const MapF b = ctx.workspace().map_like(a), sum = ctx.workspace().map_like(a);
-    conv1_.forward(image, a, ctx, relu);
-    conv2_[0].forward(a, b, ctx, relu);
-    conv2_[1].forward(b, sum, ctx, {.residual = a});
-    const MapF expanded = conv3_[0].output_map(sum, ctx);
-    conv3_[0].forward(sum, expanded, ctx, relu);
-    conv3_[1].forward(expanded, y, ctx);
-    ctx.tap(path_, y);
-    return y;
-  }
-
- private:
-  static nn::Conv2d conv_norm(const Params& p, int in, int out, int kernel,
-                              const Conv2dSpec& spec) {
-    return nn::Conv2d(p / "conv", {p / "norm", kNormEps}, in, out, kernel, spec);
-  }
-
-  std::string path_;
-  nn::Conv2d conv1_;
-  std::vector<nn::Conv2d> conv2_, conv3_;
-  std::optional<nn::LayerNorm> norm_;
-};
-
-// Half the size, twice the channels.
-class VssdDownsample {
- public:
-  VssdDownsample(const Params& p, const VssdConfig& c, int stage) : path_(p.path()) {
-    const int in = c.dim(stage), out = c.dim(stage + 1);
-    const Params conv = p / "conv";
-    if (c.simple_downsample) {
-      reduce_.emplace(conv / 0 / "conv", in, out, 3, Conv2dSpec::square(2, 1));
-      norm_.emplace(p / "norm", out, kNormEps);
-      return;
-    }
-    const int wide = 4 * out;
-    expand_.emplace(conv / 0 / "conv", in, wide, true, nn::LinearForm::conv1x1);
-    reduce_.emplace(conv / 1 / "conv", wide, wide, 3, Conv2dSpec::square(2, 1, wide));
-    project_.emplace(conv / 2 / "conv", nn::FoldedBatchNorm{conv / 2 / "norm", kNormEps}, wide, out,
-                     1, Conv2dSpec{}, true);
-  }
-
-  MapF forward(CMapF x, Context& ctx) const {
-    const Epilogue relu{.act = Activation::Kind::relu};
-    if (norm_) {
-      const MapF y = reduce_->output_map(x, ctx);
-      reduce_->forward(x, y, ctx, relu);
-      norm_->forward(y, y, ctx);
-      ctx.tap(path_, y);
-      return y;
-    }
-    const CMapF small(nullptr, x.n, reduce_->out_h(x.h), reduce_->out_w(x.w), 0);
-    const MapF y = project_->output_map(small, ctx);
-    const Workspace::Scope scope(ctx.workspace());
-    const MapF wide = ctx.workspace().map(x.n, x.h, x.w, expand_->out());
-    const MapF reduced = reduce_->output_map(wide, ctx);
-    expand_->forward(x, wide, ctx, relu);
-    reduce_->forward(wide, reduced, ctx, relu);
-    project_->forward(reduced, y, ctx);
-    ctx.tap(path_, y);
-    return y;
-  }
-
- private:
-  std::string path_;
-  std::optional<nn::Linear> expand_;
-  std::optional<nn::Conv2d> reduce_, project_;
-  std::optional<nn::LayerNorm> norm_;
-};
-
 std::unique_ptr<const nn::Mixer> make_mixer(const Params& p, const VssdConfig& c, int stage) {
   const int dim = c.dim(stage), heads = c.num_heads[stage];
-  if (c.attention[static_cast<std::size_t>(stage)]) {
-    using Attention = nn::SelfAttention<nn::SoftmaxMixing>;
-    return std::make_unique<Attention>(p, dim, false, nn::SoftmaxMixing(p, dim, heads),
-                                       nn::SelfAttentionNames{"to_qkv", "to_out"});
+  const int inner = c.attention[stage] ? dim : dim * c.ssd_expansion;
+  const int head_width = inner / heads;
+  if (head_width < 1 || (!c.attention[stage] && inner % head_width != 0)) {
+    wrong_argument("num_heads", "heads of a width that divides " + std::to_string(inner),
+                   std::to_string(heads) + " heads");
+  }
+  if (c.attention[stage]) {
+    return std::make_unique<nn::Attention>(p, dim,
+                                           nn::AttentionOptions{.heads = heads,
+                                                                .head_dim = head_width,
+                                                                .qkv_bias = false,
+                                                                .qkv = "to_qkv",
+                                                                .proj = "to_out"});
   }
   nn::StateSpaceOptions o;
-  o.inner = width("ssd_expansion", c.ssd_expansion * dim);
-  o.heads = heads;
+  o.inner = inner;
+  o.heads = inner / head_width;
   o.state = c.d_state;
+  o.groups = c.ssd_ngroups > 0 ? c.ssd_ngroups : o.heads;
+  o.causal = !c.linear_attn_duality;
+  o.map_conv = true;
+  o.positive_a = c.linear_attn_duality && c.positive_da;
+  o.kernel = c.d_conv;
+  o.conv_bias = c.conv_bias;
+  o.bias = c.bias;
+  o.gate = nn::StateSpaceGate::norm_then_z;
   o.norm_eps = kNormEps;
-  o.negative = !c.ssd_positve_dA;
   return std::make_unique<nn::StateSpaceDuality>(p, dim, o);
 }
 
-// x += cpe1(x); x += mixer(norm1(x)); x += cpe2(x); x += mlp(norm2(x)).
+// x += dw(x); x += mixer(norm1(x)); x += dw(x); x += mlp(norm2(x)).
 class VssdBlock {
  public:
   VssdBlock(const Params& p, const VssdConfig& c, int stage)
       : path_(p.path()),
-        cpe1_(p / "cpe1", c.dim(stage)),
+        position1_(p / "cpe1", nn::AddInput(), c.dim(stage), 3),
         norm1_(p / "norm1", c.dim(stage), kNormEps),
         mixer_(make_mixer(p / "attn", c, stage)),
-        cpe2_(p / "cpe2", c.dim(stage)),
+        position2_(p / "cpe2", nn::AddInput(), c.dim(stage), 3),
         norm2_(p / "norm2", c.dim(stage), kNormEps),
-        mlp_(p / "mlp", c.dim(stage), width("mlp_ratio", c.mlp_ratio * c.dim(stage))) {}
+        mlp_(p / "mlp", c.dim(stage), static_cast<int>(c.dim(stage) * c.mlp_ratio)) {}
 
   // x (n, h, w, dim), in place.
   void forward(MapF x, Context& ctx) const {
     const Workspace::Scope scope(ctx.workspace());
-    const MapF placed = ctx.workspace().map_like(x), normed = ctx.workspace().map_like(x);
-    cpe1_.forward(x, placed, ctx);
-    norm1_.forward(placed, normed, ctx);
-    mixer_->forward(normed, placed, ctx, {.residual = placed});
-    cpe2_.forward(placed, x, ctx);
-    norm2_.forward(x, normed, ctx);
-    mlp_.forward(normed, x, ctx, {.residual = x});
+    const MapF a = ctx.workspace().map_like(x), b = ctx.workspace().map_like(x);
+    position1_.forward(x, a, ctx);
+    norm1_.forward(a, b, ctx);
+    mixer_->forward(b, a, ctx, {.residual = a});
+    position2_.forward(a, x, ctx);
+    norm2_.forward(x, b, ctx);
+    mlp_.forward(b, x, ctx, {.residual = x});
     ctx.tap(path_, x);
   }
 
  private:
   std::string path_;
-  nn::ConditionalPosition cpe1_;
+  nn::Conv2d position1_;
   nn::LayerNorm norm1_;
   std::unique_ptr<const nn::Mixer> mixer_;
-  nn::ConditionalPosition cpe2_;
+  nn::Conv2d position2_;
   nn::LayerNorm norm2_;
   nn::Mlp mlp_;
 };
 
+// A convolution with its batch norm, as the reference nests them.
+nn::Conv2d conv_bn(const Params& p, int in, int out, int kernel, int stride, bool bias = false) {
+  return nn::Conv2d(p / "conv", nn::FoldedBatchNorm{p / "norm", kNormEps}, in, out, kernel,
+                    Conv2dSpec::square(stride, kernel == 3 ? 1 : 0), bias);
+}
+
+// Images to the first map, a quarter of their size: two convolutions with stride 2 and a residual
+// pair between them, or one of 4 x 4 with a norm.
+class VssdStem {
+ public:
+  VssdStem(const Params& p, const VssdConfig& c) : path_(p.path()) {
+    const int dim = c.embed_dim, half = dim / 2;
+    if (c.simple_patch_embed) {
+      convs_.push_back(conv_bn(p / "conv1", c.in_chans, dim, 4, 4));
+      norm_.emplace(p / "norm", dim, kNormEps);
+      return;
+    }
+    convs_.push_back(conv_bn(p / "conv1", c.in_chans, half, 3, 2));
+    convs_.push_back(conv_bn(p / "conv2" / 0, half, half, 3, 1));
+    convs_.push_back(conv_bn(p / "conv2" / 1, half, half, 3, 1));
+    convs_.push_back(conv_bn(p / "conv3" / 0, half, 4 * dim, 3, 2));
+    convs_.push_back(conv_bn(p / "conv3" / 1, 4 * dim, dim, 1, 1));
+  }
+
+  MapF forward(CMapF image, Context& ctx) const {
+    Workspace& ws = ctx.workspace();
+    MapF y;
+    if (norm_) {
+      y = convs_[0].output_map(image, ctx);
+      convs_[0].forward(image, y, ctx, kRelu);
+      norm_->forward(y, y, ctx);
+    } else {
+      const int h = convs_[0].out_h(image.h), w = convs_[0].out_w(image.w);
+      const CMapF wide(nullptr, image.n, convs_[3].out_h(h), convs_[3].out_w(w), 0);
+      y = convs_[4].output_map(wide, ctx);
+      const Workspace::Scope scope(ws);
+      const MapF a = convs_[0].output_map(image, ctx), b = ws.map_like(a);
+      const MapF expanded = convs_[3].output_map(a, ctx);
+      convs_[0].forward(image, a, ctx, kRelu);
+      convs_[1].forward(a, b, ctx, kRelu);
+      convs_[2].forward(b, a, ctx, {.residual = a});
+      convs_[3].forward(a, expanded, ctx, kRelu);
+      convs_[4].forward(expanded, y, ctx);
+    }
+    ctx.tap(path_, y);
+    return y;
+  }
+
+ private:
+  std::string path_;
+  std::vector<nn::Conv2d> convs_;
+  std::optional<nn::LayerNorm> norm_;
+};
+
+// Between two stages: an inverted bottleneck with stride 2, or a 3 x 3 convolution and a norm.
+class VssdDownsample {
+ public:
+  VssdDownsample(const Params& p, int in, bool simple) : path_(p.path()) {
+    const int out = 2 * in, wide = 4 * out;
+    const Params conv = p / "conv";
+    if (simple) {
+      convs_.emplace_back(conv / 0 / "conv", in, out, 3, Conv2dSpec::square(2, 1));
+      norm_.emplace(p / "norm", out, kNormEps);
+      return;
+    }
+    convs_.emplace_back(conv / 0 / "conv", in, wide, 1, Conv2dSpec::square(1, 0));
+    convs_.emplace_back(conv / 1 / "conv", wide, wide, 3, Conv2dSpec::square(2, 1, wide));
+    convs_.push_back(conv_bn(conv / 2, wide, out, 1, 1, /*bias=*/true));
+  }
+
+  MapF forward(CMapF x, Context& ctx) const {
+    MapF y;
+    if (norm_) {
+      y = convs_[0].output_map(x, ctx);
+      convs_[0].forward(x, y, ctx, kRelu);
+      norm_->forward(y, y, ctx);
+    } else {
+      y = convs_[2].output_map(CMapF(nullptr, x.n, convs_[1].out_h(x.h), convs_[1].out_w(x.w), 0),
+                               ctx);
+      const Workspace::Scope scope(ctx.workspace());
+      const MapF wide = convs_[0].output_map(x, ctx);
+      const MapF small = convs_[1].output_map(wide, ctx);
+      convs_[0].forward(x, wide, ctx, kRelu);
+      convs_[1].forward(wide, small, ctx, kRelu);
+      convs_[2].forward(small, y, ctx);
+    }
+    ctx.tap(path_, y);
+    return y;
+  }
+
+ private:
+  std::string path_;
+  std::vector<nn::Conv2d> convs_;
+  std::optional<nn::LayerNorm> norm_;
+};
+
 class Vssd final : public Backbone {
  public:
-  Vssd(const Params& p, const VssdConfig& c) : config_(c), stem_(p / "patch_embed", c) {
+  Vssd(const Params& p, const VssdConfig& c)
+      : stem_(p / "patch_embed", c),
+        norm_(p / "norm", c.dim(c.stages() - 1), kNormEps),
+        head_(p, norm_.channels(),
+              nn::HeadOptions{.classes = c.num_classes, .norm = false, .fc = "head"}) {
     for (int i = 0; i < c.stages(); ++i) {
       const Params layer = p / "layers" / i;
       Stage& s = stages_.emplace_back();
       s.blocks.reserve(static_cast<std::size_t>(c.depths[i]));
       for (int j = 0; j < c.depths[i]; ++j) s.blocks.emplace_back(layer / "blocks" / j, c, i);
-      if (i + 1 < c.stages()) s.downsample.emplace(layer / "downsample", c, i);
-      feature_info_.push_back({c.dim(i), 4 << i, layer.path("blocks")});
+      if (i + 1 < c.stages()) {
+        s.downsample.emplace(layer / "downsample", c.dim(i), c.simple_downsample);
+      }
+      feature_info_.push_back({c.dim(i), 4 << i, layer.path()});
     }
-    const int channels = c.dim(c.stages() - 1);
-    norm_.emplace(p / "norm", channels, kNormEps);
-    head_.emplace(p, channels,
-                  nn::HeadOptions{.classes = c.num_classes, .norm = false, .fc = "head"});
   }
 
   std::span<const FeatureInfo> feature_info() const override { return feature_info_; }
-  int num_features() const override { return norm_->channels(); }
-  int num_classes() const override { return head_->classes(); }
-  Size2d input_size() const override { return config_.img_size; }
+  int num_features() const override { return norm_.channels(); }
+  int num_classes() const override { return head_.classes(); }
+  Size2d input_size() const override { return {224, 224}; }
+
+  // The reference counts rows and columns by halving and rounding down, its convolutions round up.
   void check_size(Size2d size) const override {
-    require_multiple("vssd", {config_.multiple(), config_.multiple()}, size);
+    const int multiple = feature_info_.back().reduction;
+    require_multiple("vssd", {multiple, multiple}, size);
   }
 
   MapF forward_features(CMapF image, Context& ctx, const FeatureSink* sink) const override {
@@ -292,13 +314,13 @@ class Vssd final : public Backbone {
       if (sink != nullptr) (*sink)(static_cast<int>(i), x);
       if (stages_[i].downsample) x = stages_[i].downsample->forward(x, ctx);
     }
-    norm_->forward(x, x, ctx);
+    norm_.forward(x, x, ctx);
     ctx.tap("norm", x);
     return x;
   }
 
   void forward_head(CMapF features, bool pre_logits, MapF y, Context& ctx) const override {
-    head_->forward(features, pre_logits, y, ctx);
+    head_.forward(features, pre_logits, y, ctx);
   }
 
  private:
@@ -307,12 +329,11 @@ class Vssd final : public Backbone {
     std::optional<VssdDownsample> downsample;
   };
 
-  VssdConfig config_;
   VssdStem stem_;
   std::vector<Stage> stages_;
+  nn::LayerNorm norm_;
+  nn::ClassifierHead head_;
   std::vector<FeatureInfo> feature_info_;
-  std::optional<nn::LayerNorm> norm_;
-  std::optional<nn::ClassifierHead> head_;
 };
 
 constexpr VssdConfig vssd(int dim, const List<int>& depths, const List<int>& heads, int state) {
@@ -330,16 +351,18 @@ struct VssdVariant {
   PreprocessConfig preprocess = {};  // the shorter edge to 256, 224 cut out, bicubic
 };
 
+constexpr List<int> kHeads2 = {2, 4, 8, 16}, kHeads3 = {3, 6, 12, 24};
+
 constexpr VssdVariant kVariants[] = {
-    {"vssd_micro", vssd(48, {2, 2, 8, 4}, {2, 4, 8, 16}, 48)},
-    {"vssd_tiny", vssd(64, {2, 4, 8, 4}, {2, 4, 8, 16}, 64)},
-    {"vssd_small", vssd(64, {3, 4, 21, 5}, {2, 4, 8, 16}, 64)},
-    {"vssd_base", vssd(96, {3, 4, 21, 5}, {3, 6, 12, 24}, 64)},
+    {"vssd_micro", vssd(48, {2, 2, 8, 4}, kHeads2, 48)},
+    {"vssd_tiny", vssd(64, {2, 4, 8, 4}, kHeads2, 64)},
+    {"vssd_small", vssd(64, {3, 4, 21, 5}, kHeads2, 64)},
+    {"vssd_base", vssd(96, {3, 4, 21, 5}, kHeads3, 64)},
 };
 constexpr auto kModels = model_table(kVariants);
 
 std::unique_ptr<Backbone> make(const Params& p, int variant, const ModelArgs& args) {
-  const VssdConfig given = variant < 0 ? VssdConfig{} : kVariants[variant].config;
+  const VssdConfig given = variant < 0 ? VssdConfig() : kVariants[variant].config;
   return std::make_unique<Vssd>(p, configured(given, args));
 }
 

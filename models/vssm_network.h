@@ -86,6 +86,11 @@ inline int read_choice(const ModelArgs& args, std::string_view name,
   wrong_argument(name, "one of " + known, "\"" + text + "\"");
 }
 
+inline void read_vssm_versions(const ModelArgs& args, VssmLayout& l) {
+  l.patchembed = 1 + read_choice(args, "patchembed_version", {"v1", "v2"}, l.patchembed - 1);
+  l.downsample = 1 + read_choice(args, "downsample_version", {"v1", "v2", "v3"}, l.downsample - 1);
+}
+
 // Images to the first map.
 class VssmStem {
  public:

@@ -27,9 +27,9 @@ AttentionSpec attention_spec(int heads, int head_dim) {
 
 Attention::Attention(const Params& p, int c, const AttentionOptions& options)
     : backend_(&p.backend()),
-      qkv_(p / "qkv", c, 3 * options.heads * head_size(p, c, options.heads, options.head_dim),
+      qkv_(p / options.qkv, c, 3 * options.heads * head_size(p, c, options.heads, options.head_dim),
            options.qkv_bias),
-      proj_(p / "proj", qkv_.out() / 3, c, options.proj_bias),
+      proj_(p / options.proj, qkv_.out() / 3, c, options.proj_bias),
       spec_(attention_spec(options.heads, qkv_.out() / 3 / options.heads)),
       inner_(qkv_.out() / 3) {}
 

@@ -1,113 +1,164 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fovea/nn/state_space.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
 
 namespace fovea::nn {
 namespace {
 
-int inner_width(const Params& p, int c, const StateSpaceOptions& o) {
-  const int inner = o.inner > 0 ? o.inner : 2 * c;
-  if (o.heads < 1 || inner % o.heads != 0) {
-    throw Error(Error::Kind::argument,
-                "state space \"" + p.path() + "\": " + std::to_string(inner) +
-                    " channels do not divide into " + std::to_string(o.heads) + " heads");
-  }
-  return inner;
+StateSpaceOptions checked(const Params& p, int c, StateSpaceOptions o) {
+  const auto require = [&](bool fine, const std::string& what) {
+    if (!fine) throw Error(Error::Kind::argument, "state space \"" + p.path() + "\": " + what);
+  };
+  if (o.inner == 0) o.inner = 2 * c;
+  require(o.inner > 0 && o.heads > 0 && o.inner % o.heads == 0,
+          std::to_string(o.inner) + " channels do not divide into " + std::to_string(o.heads) +
+              " heads");
+  require(o.groups > 0 && o.heads % o.groups == 0, std::to_string(o.heads) +
+                                                       " heads do not divide into " +
+                                                       std::to_string(o.groups) + " groups");
+  require(o.state > 0, "a state of " + std::to_string(o.state) + " values");
+  const bool odd = !o.causal || o.map_conv;
+  require(o.kernel > 0 && (!odd || o.kernel % 2 == 1),
+          "a kernel of " + std::to_string(o.kernel) + (odd ? "; wanted an odd one" : ""));
+  return o;
 }
 
-// A causal convolution over k tokens is one over 2 k - 1 whose taps of the future are zero.
-Conv2d make_conv(const Params& p, int c, const StateSpaceOptions& o) {
-  const int k = o.kernel;
-  if (!o.causal) {
-    return Conv2d(p / "conv2d", c, c, k, Conv2dSpec::square(1, (k - 1) / 2, c), o.conv_bias);
-  }
-  const Params conv = p / "conv1d";
-  const Tensor given = conv.get("weight", {c, 1, k});
-  const Shape shape = {c, 1, 1, 2 * k - 1};
+int convolved_width(const StateSpaceOptions& o) { return o.inner + 2 * o.groups * o.state; }
+
+int projected_width(const StateSpaceOptions& o) { return o.inner + convolved_width(o) + o.heads; }
+
+// A causal convolution of k taps is one of 2k - 1 whose taps on the future are zero.
+Conv2d causal_convolution(const Params& p, int c, int kernel, bool bias) {
+  const int taps = 2 * kernel - 1;
+  const Shape shape = {c, 1, 1, taps};
+  const Tensor past = p.get("weight", {c, 1, kernel});
   Tensor weight = Tensor::shape_only(shape);
-  if (given.has_data()) {
-    const FloatBuffer taps = given.to_floats();
-    FloatBuffer padded(static_cast<std::size_t>(numel(shape)));
-    for (std::size_t i = 0; i < padded.size(); ++i) {
-      const std::size_t tap = i % static_cast<std::size_t>(2 * k - 1);
-      const std::size_t channel = i / static_cast<std::size_t>(2 * k - 1);
-      const auto width = static_cast<std::size_t>(k);
-      padded[i] = tap < width ? taps[channel * width + tap] : 0.0f;
+  if (past.has_data()) {
+    const FloatBuffer values = past.to_floats();
+    FloatBuffer padded(static_cast<std::size_t>(c) * static_cast<std::size_t>(taps));
+    std::fill(padded.begin(), padded.end(), 0.0f);
+    for (int i = 0; i < c; ++i) {
+      std::copy_n(values.data() + std::ptrdiff_t{i} * kernel, kernel,
+                  padded.data() + std::ptrdiff_t{i} * taps);
     }
-    weight = Tensor::from_floats(shape, padded.span());
+    weight = Tensor::take(shape, std::move(padded));
   }
-  FloatBuffer bias = o.conv_bias ? conv.floats("bias", {c}) : FloatBuffer();
-  return Conv2d(conv, weight, std::move(bias), {1, 1, 0, k - 1, 1, 1, c});
-}
-
-// -exp(A_log), or its opposite.
-FloatBuffer decay(const Params& p, const StateSpaceOptions& o) {
-  FloatBuffer a = p.floats("A_log", {o.heads});
-  const float sign = o.causal || o.negative ? -1.0f : 1.0f;
-  for (float& value : a) value = sign * static_cast<float>(std::exp(static_cast<double>(value)));
-  return a;
-}
-
-// One number per channel, of those that may be one per head.
-FloatBuffer skip(const Params& p, int inner, int heads) {
-  const auto shape = p.shape("D");
-  if (shape && numel(*shape) == inner) return p.floats("D", {inner});
-  const FloatBuffer given = p.floats("D", {heads});
-  if (given.empty()) return {};
-  FloatBuffer d(static_cast<std::size_t>(inner));
-  const std::size_t width = d.size() / given.size();
-  for (std::size_t i = 0; i < d.size(); ++i) d[i] = given[i / width];
-  return d;
+  Conv2dSpec spec;
+  spec.pad_w = kernel - 1;
+  spec.groups = c;
+  return Conv2d(p, weight, bias ? p.floats("bias", {c}) : FloatBuffer(), spec);
 }
 
 }  // namespace
 
-StateSpaceDuality::StateSpaceDuality(const Params& p, int c, const StateSpaceOptions& o)
+StateSpaceDuality::StateSpaceDuality(const Params& p, int c, const StateSpaceOptions& options)
     : backend_(&p.backend()),
-      inner_(inner_width(p, c, o)),
-      heads_(o.heads),
-      state_(o.state),
-      causal_(o.causal),
-      in_proj_(p / "in_proj", c, 2 * inner_ + 2 * state_ + heads_, o.bias),
-      conv_(make_conv(p, inner_ + 2 * state_, o)),
-      dt_bias_(p.floats("dt_bias", {heads_})),
-      a_(decay(p, o)),
-      d_(skip(p, inner_, heads_)),
-      norm_(p / "norm", inner_, o.norm_eps, causal_ ? Affine::weight : Affine::weight_and_bias),
-      out_proj_(p / "out_proj", inner_, c, o.bias) {}
+      options_(checked(p, c, options)),
+      in_proj_(p / "in_proj", c, projected_width(options_), options_.bias),
+      along_sequence_(options_.causal && !options_.map_conv),
+      dt_bias_(p.floats("dt_bias", {options_.heads})),
+      a_(p.floats("A_log", {options_.heads})),
+      out_proj_(p / "out_proj", options_.inner, c, options_.bias) {
+  const StateSpaceOptions& o = options_;
+  const int width = convolved_width(o);
+  if (along_sequence_) {
+    conv_.emplace(causal_convolution(p / "conv1d", width, o.kernel, o.conv_bias));
+  } else {
+    conv_.emplace(p / "conv2d", width, width, o.kernel, Conv2dSpec::square(1, o.kernel / 2, width),
+                  o.conv_bias);
+  }
+  for (float& a : a_) {
+    const double size = std::exp(static_cast<double>(a));
+    a = static_cast<float>(o.positive_a ? size : -size);
+  }
+  const FloatBuffer d = p.floats("D", {o.d_per_channel ? o.inner : o.heads});
+  d_ = FloatBuffer(static_cast<std::size_t>(o.inner));
+  const std::size_t repeats = d_.size() / d.size();
+  for (std::size_t i = 0; i < d_.size(); ++i) d_[i] = d[i / repeats];
+  if (o.gate == StateSpaceGate::norm_then_z) {
+    layer_norm_.emplace(p / "norm", o.inner, o.norm_eps);
+  } else if (o.gate != StateSpaceGate::silu) {
+    rms_norm_.emplace(p / "norm", o.inner, o.norm_eps);
+  }
+}
 
 void StateSpaceDuality::forward(CMapF x, MapF y, Context& ctx, const Epilogue& epilogue) const {
   const Workspace::Scope scope(ctx.workspace());
-  const int convolved = inner_ + 2 * state_;
-  const MapF all = ctx.workspace().map(x.n, x.h, x.w, in_proj_.out());
-  in_proj_.forward(x, all, ctx);
-  const CMapF z = all.channels(0, inner_), v = all.channels(inner_, convolved);
-  const MapF ubc = ctx.workspace().map(x.n, x.h, x.w, convolved);
-  if (causal_) {
-    conv_.forward(v.tokens(), ubc.tokens(), ctx, {.act = Activation::Kind::silu});
+  const int inner = options_.inner, width = convolved_width(options_);
+  const MapF projected = ctx.workspace().map(x.n, x.h, x.w, in_proj_.out());
+  in_proj_.forward(x, projected, ctx);
+  const CMapF z = projected.channels(0, inner);
+  const CMapF v = projected.channels(inner, width);
+  const CMapF dt = projected.channels(inner + width, options_.heads);
+  const MapF u = ctx.workspace().map(x.n, x.h, x.w, width);
+  const Epilogue silu = {.act = Activation::Kind::silu};
+  if (along_sequence_) {
+    conv_->forward(v.tokens(), u.tokens(), ctx, silu);
   } else {
-    conv_.forward(v, ubc, ctx, {.act = Activation::Kind::silu});
+    conv_->forward(v, u, ctx, silu);
   }
-  StateSpaceSpec spec;
-  spec.heads = heads_;
-  spec.causal = causal_;
-  spec.dt_bias = dt_bias_.data();
-  spec.a = a_.data();
-  spec.d = d_.data();
-  const MapF mixed = ctx.workspace().map(x.n, x.h, x.w, inner_);
-  backend_->state_space(ubc.channels(0, inner_), all.channels(inner_ + convolved, heads_),
-                        ubc.channels(inner_, state_), ubc.channels(inner_ + state_, state_), spec,
-                        mixed, ctx);
-  if (causal_) {
-    backend_->multiply(mixed, z, mixed, ctx, Activation::Kind::silu);
-    backend_->rms_norm(mixed, norm_.params(), mixed, ctx);
-  } else {
-    backend_->layer_norm(mixed, norm_.params(), mixed, ctx);
-    backend_->multiply(mixed, z, mixed, ctx);
-  }
+  // What the convolution has read makes room.
+  const MapF mixed = projected.channels(inner, inner);
+  scan(u, dt, mixed, ctx);
+  finish(mixed, z, ctx);
   out_proj_.forward(mixed, y, ctx, epilogue);
+}
+
+// Heads of a non-causal form take the groups in turn: every run of `groups` heads is a state space
+// with one head per group.
+void StateSpaceDuality::scan(CMapF u, CMapF dt, MapF y, Context& ctx) const {
+  const StateSpaceOptions& o = options_;
+  const int values = o.groups * o.state, head_width = o.inner / o.heads;
+  const bool in_turn = !o.causal && o.groups > 1;
+  const int heads = in_turn ? o.groups : o.heads;
+  for (int first = 0; first < o.heads; first += heads) {
+    StateSpaceSpec spec;
+    spec.heads = heads;
+    spec.groups = o.groups;
+    spec.causal = o.causal;
+    spec.dt_bias = dt_bias_.data() + first;
+    spec.a = a_.data() + first;
+    spec.d = d_.data() + std::ptrdiff_t{first} * head_width;
+    const int from = first * head_width, count = heads * head_width;
+    backend_->state_space(u.channels(from, count), dt.channels(first, heads),
+                          u.channels(o.inner, values), u.channels(o.inner + values, values), spec,
+                          y.channels(from, count), ctx);
+  }
+}
+
+void StateSpaceDuality::finish(MapF y, CMapF z, Context& ctx) const {
+  const Activation silu = Activation::Kind::silu;
+  switch (options_.gate) {
+    case StateSpaceGate::silu:
+      backend_->multiply(y, z, y, ctx, silu);
+      break;
+    case StateSpaceGate::silu_then_norm:
+      backend_->multiply(y, z, y, ctx, silu);
+      rms_norm(y, ctx);
+      break;
+    case StateSpaceGate::norm_then_silu:
+      rms_norm(y, ctx);
+      backend_->multiply(y, z, y, ctx, silu);
+      break;
+    case StateSpaceGate::norm_then_z:
+      layer_norm_->forward(y, y, ctx);
+      backend_->multiply(y, z, y, ctx);
+      break;
+  }
+}
+
+void StateSpaceDuality::rms_norm(MapF y, Context& ctx) const {
+  const int width = options_.inner / options_.groups;
+  for (int first = 0; first < options_.inner; first += width) {
+    NormParams norm = rms_norm_->params();
+    norm.weight += first;
+    const MapF part = y.channels(first, width);
+    backend_->rms_norm(part, norm, part, ctx);
+  }
 }
 
 }  // namespace fovea::nn

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string_view>
+
 #include "fovea/nn/linear.h"
 #include "fovea/nn/mixer.h"
 #include "fovea/nn/mlp.h"
@@ -13,9 +15,12 @@ struct AttentionOptions {
   int head_dim = 0;  // 0: c / heads
   bool qkv_bias = true;
   bool proj_bias = true;
+  // The layers' names in the checkpoint.
+  std::string_view qkv = "qkv", proj = "proj";
 };
 
-// Multi-head self-attention over all rows of an image (arXiv:2010.11929). Binds "qkv" and "proj".
+// Multi-head self-attention over all rows of an image (arXiv:2010.11929). Binds "qkv" and "proj",
+// or two layers under the given names.
 class Attention final : public Mixer {
  public:
   Attention(const Params& p, int c, const AttentionOptions& options);

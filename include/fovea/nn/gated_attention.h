@@ -3,50 +3,52 @@
 
 #include "fovea/nn/conv2d.h"
 #include "fovea/nn/linear.h"
-#include "fovea/nn/mixer.h"
 #include "fovea/nn/norm.h"
 
 namespace fovea::nn {
 
-struct GatedAttentionOptions {
-  int heads = 1;
-  int key_dim = 0;    // channels of queries and keys together; 0: c / 2
-  int value_dim = 0;  // 0: c
-  int gate_rank = 16;
-  float gate_normalizer = 16.0f;
-  bool conv_act = true;  // SiLU after the convolution
+struct GatedLinearOptions {
+  int heads = 4;
+  int key_dim = 0;  // channels of queries and of keys, over all heads
   bool conv_bias = false;
-  bool out_act = false;  // SiLU before the last layer
+  Activation conv_act{};  // after the convolution
+  Activation out_act{};   // before the last projection
+  // What the sum of both directions is multiplied by, beside 1 / sqrt(key_dim / heads). A norm
+  // follows, so that only its epsilon can tell.
+  float direction_scale = 0.25f;
+  float normalizer = 16.0f;  // of the logarithms of the gates
+  int gate_rank = 16;
   float norm_eps = 1e-6f;
-  // What the sum of both directions is divided by before its norm.
-  float divisor = 4.0f;
 };
 
-// Bidirectional gated linear attention with a local branch: ViG (arXiv:2405.18425), after
-// arXiv:2312.06635. With l = act(depthwise3x3(x)), [q | k | v] = qkv_proj(l) and per head
+// Bidirectional gated linear attention of ViG (arXiv:2405.18425), linear in the number of tokens:
 //
-//   o = gated_attention(q, k, v, gk_proj(l)) / divisor,  g = sigmoid(g_proj(l))
-//   y = o_proj(act(rms_norm(o) g + rms_norm(l) (1 - g)))
+//   l = act(dw3x3(x)),  (q, k, v) = W l,  gates = W2 W1 l
+//   o = direction_scale * (forward + backward scan of q, k, v; GatedAttentionSpec)
+//   g = sigmoid(Wg l),  y = Wo act(rms(o) g + rms(l) (1 - g)), the norms per head
 //
 // Binds "in_proj.0", "qkv_proj", "gk_proj.0", "gk_proj.1", "g_norm", "l_norm", "g_proj", "o_proj".
-class GatedLinearAttention final : public Mixer {
+class GatedLinearAttention {
  public:
-  // Throws Error(argument) when heads do not divide the keys' and the values' channels, or when the
-  // values have not as many channels as x, which the local branch needs.
-  GatedLinearAttention(const Params& p, int c, const GatedAttentionOptions& options);
-  // x, y (n, h, w, c); the tokens are taken line by line.
-  void forward(CMapF x, MapF y, Context& ctx, const Epilogue& epilogue) const override;
+  // Throws Error(argument) for heads that do not divide c and key_dim.
+  GatedLinearAttention(const Params& p, int c, const GatedLinearOptions& options);
+
+  // y = epilogue(attention(x)), both (n, h, w, c), tokens in raster order; the epilogue's residual
+  // may be y.
+  void forward(CMapF x, MapF y, Context& ctx, const Epilogue& epilogue = {}) const;
 
  private:
+  // o (n, h, w, c), from the convolved map.
+  void scan(CMapF local, MapF o, Context& ctx) const;
+  void normalise(const RmsNorm& norm, MapF x, Context& ctx) const;
+
   const Backend* backend_;
-  int keys_, values_;
+  GatedLinearOptions options_;
   GatedAttentionSpec spec_;
-  Activation conv_act_, out_act_;
   Conv2d conv_;
-  Linear qkv_, gates_down_, gates_up_;
-  RmsNorm norm_, local_norm_;  // of a head
-  Linear blend_, proj_;
-  FloatBuffer minus_one_;  // (values)
+  Linear qkv_, gate_down_, gate_up_, mix_, out_;
+  RmsNorm scan_norm_, local_norm_;
+  FloatBuffer minus_;  // (c): -1
 };
 
 }  // namespace fovea::nn

@@ -3,7 +3,6 @@
 
 #include <cmath>
 #include <string>
-#include <string_view>
 #include <utility>
 
 #include "fovea/nn/linear.h"
@@ -36,24 +35,19 @@ class SoftmaxMixing {
   AttentionSpec spec_;
 };
 
-struct SelfAttentionNames {
-  std::string_view qkv = "qkv", proj = "proj";
-};
-
 // proj(mixing(q, k, v)) with q, k and v side by side from one layer: attention of a map, of windows
 // side by side as images, or of a token sequence. Mixing has the forward() of SoftmaxMixing. Binds
-// "qkv" and "proj", or what they are called; the mixing comes bound.
+// "qkv" and "proj"; the mixing comes bound.
 template <class Mixing>
 class SelfAttention final : public Mixer {
  public:
-  SelfAttention(const Params& p, int c, bool qkv_bias, Mixing mixing,
-                const SelfAttentionNames& names = {})
-      : SelfAttention(p, Linear(p / names.qkv, c, 3 * c, qkv_bias), std::move(mixing), names) {}
+  SelfAttention(const Params& p, int c, bool qkv_bias, Mixing mixing)
+      : SelfAttention(p, Linear(p / "qkv", c, 3 * c, qkv_bias), std::move(mixing)) {}
   // With a layer that something has been folded into.
-  SelfAttention(const Params& p, Linear qkv, Mixing mixing, const SelfAttentionNames& names = {})
+  SelfAttention(const Params& p, Linear qkv, Mixing mixing)
       : qkv_(std::move(qkv)),
         mixing_(std::move(mixing)),
-        proj_(p / names.proj, qkv_.out() / 3, qkv_.out() / 3) {}
+        proj_(p / "proj", qkv_.out() / 3, qkv_.out() / 3) {}
 
   void forward(CMapF x, MapF y, Context& ctx, const Epilogue& epilogue) const override {
     const Workspace::Scope scope(ctx.workspace());

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
+#include <optional>
+
 #include "fovea/nn/conv2d.h"
 #include "fovea/nn/linear.h"
 #include "fovea/nn/mixer.h"
@@ -8,44 +11,63 @@
 
 namespace fovea::nn {
 
-struct StateSpaceOptions {
-  int inner = 0;  // channels inside; 0: 2 c
-  int heads = 1;
-  int state = 64;  // N
-  // Along the sequence (Mamba-2), after a causal convolution over `kernel` tokens; else one state
-  // for all tokens (VSSD), after a kernel x kernel convolution of the map.
-  bool causal = false;
-  int kernel = 3;
-  bool conv_bias = true;
-  bool bias = false;  // of in_proj and out_proj
-  // causal: rms_norm(y silu(z)); else layer_norm(y) z, without an activation.
-  float norm_eps = 1e-5f;
-  bool negative = false;  // the sign of the state of the form that is not causal
+// How the gate z and the norm follow a state space.
+enum class StateSpaceGate : std::uint8_t {
+  silu,            // y silu(z), no norm
+  silu_then_norm,  // RMSNorm(y silu(z)): Mamba-2
+  norm_then_silu,  // RMSNorm(y) silu(z)
+  norm_then_z,     // LayerNorm(y) z, without an activation: VSSD
 };
 
-// State space duality as a mixer: Mamba-2 (arXiv:2405.21060) as Adventurer (arXiv:2410.07599) uses
-// it, and VSSD (arXiv:2407.18559). With [z | v | dt] = in_proj(x) and [u | b | c] = silu(conv(v)),
+struct StateSpaceOptions {
+  int inner = 0;  // channels of the state space; 0: 2 c
+  int heads = 1;  // divides inner
+  int state = 64;
+  int groups = 1;  // of b and c; divides heads
+  // Causal: every token sees those before it, whatever the map's shape, and the convolution is one
+  // along the sequence. Else all see all, and the convolution is one of the map.
+  bool causal = true;
+  bool map_conv = false;  // a convolution of the map for a causal state space, too
+  // The sign of a: -exp(A_log), or exp(A_log) (VSSD's non-causal form).
+  bool positive_a = false;
+  int kernel = 4;  // of the convolution; odd in a map
+  bool conv_bias = true;
+  bool bias = false;           // of in_proj and out_proj
+  bool d_per_channel = false;  // D (inner) instead of (heads)
+  StateSpaceGate gate = StateSpaceGate::silu_then_norm;
+  float norm_eps = 1e-5f;
+};
+
+// The token mixer of Mamba-2 (state space duality, arXiv:2405.21060) and VSSD's non-causal one
+// (arXiv:2407.18559):
 //
-//   y = out_proj(norm(state_space(u, dt, b, c) + D u, z))
+//   [z | v | dt] = in_proj(x),  [u | b | c] = silu(conv(v)),  y = out_proj(gated(ssd(u, dt, b, c)))
 //
-// where the state space is StateSpaceSpec's, of one group, with a = -exp(A_log) or, when it is not
-// causal, exp(A_log). Binds "in_proj", "conv1d" or "conv2d", "dt_bias", "A_log", "D" (heads), or
-// (inner), "norm" and "out_proj".
+// with Backend::state_space() as ssd. The RMSNorm of several groups is one per group of channels.
+// Head h reads group h / (heads / groups) of b and c; non-causal h mod groups, as VSSD does.
+//
+// Binds "in_proj", "conv1d" or "conv2d", "dt_bias" (heads), "A_log" (heads), "D", "norm",
+// "out_proj".
 class StateSpaceDuality final : public Mixer {
  public:
-  // Throws Error(argument) when heads do not divide the inner channels.
+  // Throws Error(argument) for numbers that do not divide each other.
   StateSpaceDuality(const Params& p, int c, const StateSpaceOptions& options);
-  // x, y (n, h, w, c). The causal form takes the tokens line by line.
+  // x, y (n, h, w, c).
   void forward(CMapF x, MapF y, Context& ctx, const Epilogue& epilogue) const override;
 
  private:
+  void scan(CMapF u, CMapF dt, MapF y, Context& ctx) const;
+  void finish(MapF y, CMapF z, Context& ctx) const;
+  void rms_norm(MapF y, Context& ctx) const;
+
   const Backend* backend_;
-  int inner_, heads_, state_;
-  bool causal_;
+  StateSpaceOptions options_;  // with `inner` filled in
   Linear in_proj_;
-  Conv2d conv_;
-  FloatBuffer dt_bias_, a_, d_;  // (heads), (heads), (inner)
-  Norm norm_;
+  std::optional<Conv2d> conv_;
+  bool along_sequence_;  // the convolution
+  FloatBuffer dt_bias_, a_, d_;
+  std::optional<LayerNorm> layer_norm_;
+  std::optional<RmsNorm> rms_norm_;
   Linear out_proj_;
 };
 
