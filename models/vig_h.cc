@@ -48,9 +48,9 @@ VigHConfig configured(VigHConfig c, const ModelArgs& args) {
   read_activation(args, "mlp_act_layer", c.mlp_act);
   args.read("gmlp", c.gmlp);
   // Channels first, the reference pads odd maps along the wrong axes before it merges patches.
-  // Only the layout of the reference's maps, and what it can merge, depend on the norm's name.
-  const int norm = read_choice(args, "norm_layer", {"ln", "ln2d", "LN", "LN2D"}, 0);
-  c.even_maps = norm % 2 == 1 && c.downsample == 1;
+  bool channels_first = false;
+  read_norm_layer(args, channels_first);
+  c.even_maps = channels_first && c.downsample == 1;
   args.ignore({"attn_models", "mlp_drop_rate"});
   args.finish("vig_h");
   return c;
