@@ -271,6 +271,11 @@ constexpr RavltVariant kVariants[] = {
 };
 constexpr auto kModels = model_table(kVariants);
 
+// Derived: the frequencies of the rotations.
+constexpr RenameRule kRenames[] = {{"layers.#.RoPE.angle", ""}};
+
+std::string rename(const std::string& name) { return rename_by_table(kRenames, name); }
+
 std::unique_ptr<Backbone> make(const Params& p, int variant, const ModelArgs& args) {
   const RavltConfig c = configured(variant < 0 ? RavltConfig{} : kVariants[variant].config, args);
   const Forms forms = read_forms(args, c);
@@ -285,6 +290,7 @@ const ModelFamily kRavlt = {
     .description = "RAVLT (rank-augmented linear attention, arXiv:2411.07635), after the authors",
     .models = kModels,
     .make = make,
+    .rename = rename,
 };
 
 }  // namespace fovea::models

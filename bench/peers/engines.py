@@ -5,6 +5,7 @@ Engines with a Python interface live in a process of their own (`python engines.
 none sees the threads of another; Fovea's backends are `fovea benchmark`.
 """
 
+import contextlib
 import json
 import math
 import os
@@ -86,7 +87,8 @@ def timed(forward, seconds):
 
 def serve(name, folder, threads):
     """Answers each line on standard input, "logits" or a number of seconds, with a line of JSON."""
-    forward = LOADERS[name](folder, threads)
+    with contextlib.redirect_stdout(sys.stderr):  # standard output is for answers
+        forward = LOADERS[name](folder, threads)
     for line in sys.stdin:
         if line.strip() == "logits":
             answer = [float(v) for v in forward()[0]]

@@ -12,6 +12,9 @@ if(NOT FOVEA_SANITIZE)  # sanitizers bring an allocator of their own
   target_link_libraries(allocation_test PRIVATE oracle_case)
 endif()
 
+fovea_test(buffers_test ${CMAKE_CURRENT_LIST_DIR}/buffers_test.cc)
+target_link_libraries(buffers_test PRIVATE oracle_case)
+
 # Families: names, arguments, sizes.
 fovea_test(vit_test ${CMAKE_CURRENT_LIST_DIR}/vit_test.cc)
 fovea_test(swin_test ${CMAKE_CURRENT_LIST_DIR}/swin_test.cc)
