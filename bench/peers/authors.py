@@ -25,6 +25,7 @@ FOLDER = "FOVEA_AUTHORS"  # the environment variable that names DIR
 
 def load(folder, module):
     """A module of a clone, whose folders have no package of their own."""
+    sys.modules.pop(module, None)  # clones name their modules alike
     sys.path.insert(0, str(pathlib.Path(os.environ[FOLDER]) / folder))
     try:
         return importlib.import_module(module)

@@ -39,7 +39,10 @@ def load_torch(folder, threads):
 
     speed = {}
     for layout in (torch.contiguous_format, torch.channels_last):
-        image = arrange(layout)
+        try:
+            image = arrange(layout)
+        except RuntimeError:  # parameters of five dimensions have no such layout
+            continue
         speed[layout] = min(timed(forward, 0.5))
     image = arrange(min(speed, key=speed.get))
     return forward
