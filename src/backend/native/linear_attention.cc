@@ -35,16 +35,18 @@ class States {
         packed_(ctx.workspace().floats(static_cast<std::size_t>(count * packed_size_))),
         sums_(ctx.workspace().floats(static_cast<std::size_t>(count * rows))) {}
 
-  // fill(state, first token, count, slot, keys (count, rows), values (count, columns)).
-  template <class Fill>
-  void sum(Context& ctx, const Fill& fill) const {
+  // fill(state, first token, count, scratch of values) writes keys (count, rows) and returns where
+  // the values (count, columns) are; turn(first token, count, keys) may change the keys once they
+  // have been added up.
+  template <class Fill, class Turn>
+  void sum(Context& ctx, const Fill& fill, const Turn& turn) const {
     const Workspace::Scope scope(ctx.workspace());
     const std::ptrdiff_t size = static_cast<std::ptrdiff_t>(rows_) * columns_;
     const std::ptrdiff_t stride = size + rows_;  // a partial state and the sum of its keys
     float* const partial =
         ctx.workspace().floats(static_cast<std::size_t>(count_ * parts_.parts() * stride));
     const SlotScratch keys(ctx, kTile * rows_), turned(ctx, kTile * rows_);
-    const SlotScratch values(ctx, kTile * columns_);
+    const SlotScratch scratch(ctx, kTile * columns_);
     const SlotScratch packed(ctx, k_.packed_size(columns_, static_cast<int>(kTile)));
     const SlotScratch mean(ctx, rows_);
     ctx.pool().parallel_for(count_ * parts_.parts(), [&](std::ptrdiff_t i, int slot) {
@@ -55,11 +57,12 @@ class States {
       const std::ptrdiff_t begin = parts_.begin(part), end = begin + parts_.size(part);
       for (std::ptrdiff_t first = begin; first < end; first += kTile) {
         const std::ptrdiff_t tokens = std::min(kTile, end - first);
-        fill(i / parts_.parts(), first, tokens, slot, keys[slot], values[slot]);
+        const CMapF values = fill(i / parts_.parts(), first, tokens, keys[slot], scratch[slot]);
         k_.column_mean(keys[slot], rows_, tokens, rows_, mean[slot]);
         for (int j = 0; j < rows_; ++j) total[j] += mean[slot][j] * static_cast<float>(tokens);
+        turn(first, tokens, keys[slot]);
         k_.transpose_rows(keys[slot], rows_, turned[slot], kTile, tokens, rows_);
-        k_.pack_kn(values[slot], columns_, columns_, static_cast<int>(tokens), packed[slot]);
+        k_.pack_kn(values.data, values.ld, columns_, static_cast<int>(tokens), packed[slot]);
         kernels::Epilogue e;
         if (first > begin) {
           e.residual = s;
@@ -81,7 +84,7 @@ class States {
 
   // S of one state as the right-hand side of a product, and the sum of its keys.
   const float* packed(std::ptrdiff_t i) const { return packed_ + i * packed_size_; }
-  float* key_sum(std::ptrdiff_t i) const { return sums_ + i * rows_; }
+  const float* key_sum(std::ptrdiff_t i) const { return sums_ + i * rows_; }
 
  private:
   const kernels::KernelTable& k_;
@@ -167,35 +170,19 @@ void NativeBackend::do_linear_attention(CMapF q, CMapF k, CMapF v, const LinearA
     weigh_keys(tiles, heads, weights, ctx);
   }
   const States states(kernels_, ctx, heads, k.w, d, dv);
-  const float share = spec.mean ? 1.0f / static_cast<float>(k.w) : 1.0f;
-  // Rotated keys may not be summed for the norm: then there is a second pass for it.
-  const bool rotated = spec.rotary.cos != nullptr;
-  states.sum(ctx, [&](std::ptrdiff_t i, std::ptrdiff_t first, std::ptrdiff_t count, int, float* ks,
-                      float* vs) {
+  const auto fill = [&](std::ptrdiff_t i, std::ptrdiff_t first, std::ptrdiff_t count, float* ks,
+                        float*) {
     tiles.map_keys(i, first, count, ks);
     if (weights != nullptr) {
       kernels_.scale_rows(ks, d, weights + i * k.w + first, 1, ks, d, count, d);
     }
+    return tiles.head(v, i, dv).row_range(first, static_cast<int>(count));
+  };
+  states.sum(ctx, fill, [&](std::ptrdiff_t first, std::ptrdiff_t count, float* ks) {
     tiles.rotate(first, count, ks);
-    const CMapF values = tiles.head(v, i, dv);
-    kernels_.scale_rows(values.row(first), values.ld, &share, 0, vs, dv, count, dv);
   });
-  if (rotated && spec.normalize) {
-    const SlotScratch tile(ctx, kTile * d), part(ctx, d);
-    ctx.pool().parallel_for(heads, [&](std::ptrdiff_t i, int slot) {
-      float* const sum = states.key_sum(i);
-      std::fill_n(sum, d, 0.0f);
-      for (std::ptrdiff_t first = 0; first < k.w; first += kTile) {
-        const std::ptrdiff_t count = std::min<std::ptrdiff_t>(kTile, k.w - first);
-        tiles.map_keys(i, first, count, tile[slot]);
-        if (weights != nullptr) {
-          kernels_.scale_rows(tile[slot], d, weights + i * k.w + first, 1, tile[slot], d, count, d);
-        }
-        kernels_.column_mean(tile[slot], d, count, d, part[slot]);
-        for (int j = 0; j < d; ++j) sum[j] += part[slot][j] * static_cast<float>(count);
-      }
-    });
-  }
+  // Means are sums whose share comes in with the factor of the whole row.
+  const float share = spec.mean ? 1.0f / static_cast<float>(k.w) : 1.0f;
   const EvenParts blocks(q.w, kTile);
   const SlotScratch tile(ctx, kTile * d), norms(ctx, kTile);
   ctx.pool().parallel_for(heads * blocks.parts(), [&](std::ptrdiff_t i, int slot) {
@@ -205,15 +192,16 @@ void NativeBackend::do_linear_attention(CMapF q, CMapF k, CMapF v, const LinearA
     float* const queries = tile[slot];
     float* const norm = norms[slot];
     tiles.map_queries(head, first, count, queries);
+    std::fill_n(norm, count, share);
     if (spec.normalize) {
       kernels_.row_dots(queries, d, states.key_sum(head), norm, count, d);
-      for (std::ptrdiff_t t = 0; t < count; ++t) norm[t] = 1.0f / (norm[t] * share + spec.eps);
+      for (std::ptrdiff_t t = 0; t < count; ++t) norm[t] = share / (norm[t] * share + spec.eps);
     }
     tiles.rotate(first, count, queries);
     const MapF out = y.image(static_cast<int>(head / spec.heads))
                          .channels(static_cast<int>(head % spec.heads) * dv, dv);
     kernels_.gemm(queries, d, states.packed(head), out.row(first), out.ld, count, dv, d, {});
-    if (spec.normalize) {
+    if (spec.normalize || spec.mean) {
       kernels_.scale_rows(out.row(first), out.ld, norm, 1, out.row(first), out.ld, count, dv);
     }
   });
@@ -250,8 +238,8 @@ void NativeBackend::shared_state(CMapF x, CMapF dt, CMapF b, CMapF c, const Stat
     kernels_.epilogue_map(w, weight.ld, w, weight.ld, last - first, dt.c, rates);
   });
   const States states(kernels_, ctx, count, x.w, state, columns);
-  states.sum(ctx, [&](std::ptrdiff_t i, std::ptrdiff_t first, std::ptrdiff_t tokens, int, float* ks,
-                      float* vs) {
+  const auto fill = [&](std::ptrdiff_t i, std::ptrdiff_t first, std::ptrdiff_t tokens, float* ks,
+                        float* vs) {
     const CMapF keys = b.image(image(i)).channels(group(i) * state, state);
     const float one = 1.0f;
     kernels_.scale_rows(keys.row(first), keys.ld, &one, 0, ks, state, tokens, state);
@@ -261,7 +249,9 @@ void NativeBackend::shared_state(CMapF x, CMapF dt, CMapF b, CMapF c, const Stat
                           weight.image(image(i)).row(first) + at, weight.ld, vs + head * p, columns,
                           tokens, p);
     }
-  });
+    return CMapF(vs, 1, 1, static_cast<int>(tokens), columns);
+  };
+  states.sum(ctx, fill, [](std::ptrdiff_t, std::ptrdiff_t, float*) {});
   const EvenParts blocks(x.w, kTile);
   ctx.pool().parallel_for(count * blocks.parts(), [&](std::ptrdiff_t task, int) {
     const std::ptrdiff_t i = task / blocks.parts();
