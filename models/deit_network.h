@@ -16,15 +16,7 @@ namespace fovea::models {
 
 // The arguments of the authors' VisionTransformer, which the networks built on it have kept.
 inline void read_deit_args(const ModelArgs& args, VitConfig& c) {
-  args.read("img_size", c.img_size);
-  args.read("patch_size", c.patch_size, 1, 1024);
-  args.read("in_chans", c.in_chans, 1);
-  args.read("num_classes", c.num_classes, 0, 1 << 20);
-  args.read("embed_dim", c.embed_dim, 1);
-  args.read("depth", c.depth, 0, 1024);
-  args.read("num_heads", c.num_heads, 1);
-  args.read("mlp_ratio", c.mlp_ratio);
-  args.read("qkv_bias", c.qkv_bias);
+  read_vit_sizes(args, c);
   if (int width = 0; args.has("representation_size")) {
     args.read("representation_size", width);
     if (width != 0) {

@@ -65,15 +65,7 @@ void check(const VitConfig& c) {
 }
 
 VitConfig configured(VitConfig c, const ModelArgs& args) {
-  args.read("img_size", c.img_size);
-  args.read("patch_size", c.patch_size, 1, 1024);
-  args.read("in_chans", c.in_chans, 1);
-  args.read("num_classes", c.num_classes, 0, 1 << 20);
-  args.read("embed_dim", c.embed_dim, 1);
-  args.read("depth", c.depth, 0, 1024);
-  args.read("num_heads", c.num_heads, 1);
-  args.read("mlp_ratio", c.mlp_ratio);
-  args.read("qkv_bias", c.qkv_bias);
+  read_vit_sizes(args, c);
   args.read("proj_bias", c.proj_bias);
   args.read_presence("init_values", c.layer_scale);
   if (float init = 1.0f; args.has("init_values")) {

@@ -12,6 +12,19 @@
 
 namespace fovea::models {
 
+// The arguments that every network of this plan has.
+inline void read_vit_sizes(const ModelArgs& args, VitConfig& c) {
+  args.read("img_size", c.img_size);
+  args.read("patch_size", c.patch_size, 1, 1024);
+  args.read("in_chans", c.in_chans, 1);
+  args.read("num_classes", c.num_classes, 0, 1 << 20);
+  args.read("embed_dim", c.embed_dim, 1);
+  args.read("depth", c.depth, 0, 1024);
+  args.read("num_heads", c.num_heads, 1);
+  args.read("mlp_ratio", c.mlp_ratio);
+  args.read("qkv_bias", c.qkv_bias);
+}
+
 // Images to token sequences: class, distillation and register tokens, then the patches, all with
 // their positions.
 class VitEmbedding {
