@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Square kernels 3, 5, 7 with stride 1 slide over a strip of columns, one vector of channels at a
-// time. The strip's last K input lines lie in a ring of contiguous, zero-padded lines on the stack:
-// each input is fetched from the map once, and the inner loop knows no borders.  A tile of P
-// outputs in a line loads P + K - 1 inputs and K weights for every P * K multiply-adds.
+// Square kernels 3, 5, 7 with stride 1 slide over a strip of columns, one or two cache lines of
+// channels at a time: with less, a line would come from memory for each of its parts.  The strip's
+// last K input lines lie in a ring of contiguous, zero-padded lines on the stack: each input is
+// fetched from the map once, and the inner loop knows no borders.  A tile of P outputs in a line
+// loads P + K - 1 inputs and K weights for every P * K multiply-adds.
 //
 // Registers: P accumulators + K weights + 1 input <= 16, so P = 8 (K = 7: 7 with 16 registers).
 #pragma once
@@ -17,38 +18,57 @@ using kernels::Window2d;
 inline constexpr int kStrip = 32;        // outputs of a line that share a ring
 inline constexpr int kStripOutputs = 8;  // outputs of a tile, at most
 
+// Vectors of channels that share a ring, which should leave room in L1.
 template <int K>
+inline constexpr int kRingVecs = greater(1, (K == 3 ? 32 : 16) / Vec::kLanes);
+
+template <int K, int NV>
 struct DwRing {
-  alignas(64) float lines[K][(kStrip + K - 1) * Vec::kLanes];
-  alignas(64) float weights[K * K * Vec::kLanes];
+  static constexpr int kStep = NV * Vec::kLanes;  // from pixel to pixel
+  alignas(64) float lines[K][(kStrip + K - 1) * kStep];
+  alignas(64) float weights[K * K * kStep];
 };
 
 // One line of the image, columns [first, first + count), into the ring; zeros outside the image.
-template <class Lanes>
+// The line after it comes into the cache meanwhile: pixels are too far apart for the hardware to
+// foresee them.
+template <int NV, class Lanes>
 FOVEA_INLINE void fill_line(const float* line, std::ptrdiff_t ldx, int w, int first, int count,
                             Lanes lanes, float* to) {
-  for (int i = 0; i < count; ++i, to += Vec::kLanes) {
+  constexpr int kCacheLine = 16;  // floats
+  const std::ptrdiff_t next = w * ldx;
+  for (int i = 0; i < count; ++i, to += NV * Vec::kLanes) {
     const int ix = first + i;
-    store(to, ix >= 0 && ix < w ? load(line + ix * ldx, lanes) : splat(0.0f));
+    const bool inside = ix >= 0 && ix < w;
+    const float* const from = line + ix * ldx;
+    if (inside) {
+      for (int j = 0; j < NV * Vec::kLanes; j += kCacheLine) __builtin_prefetch(from + next + j);
+    }
+    unroll<NV>([&](auto v) FOVEA_INLINE_LAMBDA {
+      constexpr int kFirst = decltype(v)::value * Vec::kLanes;
+      store(to + kFirst, inside ? load(from + kFirst, lanes) : splat(0.0f));
+    });
   }
 }
 
-// P neighbouring outputs of line oy, one vector of channels, of which `channels` exist.
-template <int K, int P>
-void dwconv_strip_tile(const DwRing<K>& ring, int oy, int ky_begin, int ky_end, int column,
-                       float* y, std::ptrdiff_t ldy, int channels, const Epilogue& e) {
+// P neighbouring outputs of line oy: vector `vec` of the ring's channels, of which `channels`
+// exist.
+template <int K, int NV, int P>
+void dwconv_strip_tile(const DwRing<K, NV>& ring, int oy, int ky_begin, int ky_end, int column,
+                       int vec, float* y, std::ptrdiff_t ldy, int channels, const Epilogue& e) {
+  constexpr int kStep = DwRing<K, NV>::kStep;
   Vec acc[P][1];
   unroll<P>([&](auto p) FOVEA_INLINE_LAMBDA { acc[decltype(p)::value][0] = splat(0.0f); });
   for (int ky = ky_begin; ky < ky_end; ++ky) {
-    const float* in = ring.lines[(oy + ky) % K] + column * Vec::kLanes;
-    const float* weights = ring.weights + ky * K * Vec::kLanes;
+    const float* in = ring.lines[(oy + ky) % K] + column * kStep + vec * Vec::kLanes;
+    const float* weights = ring.weights + ky * K * kStep + vec * Vec::kLanes;
     Vec wv[K];
     unroll<K>([&](auto kx) FOVEA_INLINE_LAMBDA {
-      wv[decltype(kx)::value] = load(weights + decltype(kx)::value * Vec::kLanes);
+      wv[decltype(kx)::value] = load(weights + decltype(kx)::value * kStep);
     });
     unroll<P + K - 1>([&](auto i) FOVEA_INLINE_LAMBDA {
       constexpr int kIn = decltype(i)::value;
-      const Vec v = load(in + kIn * Vec::kLanes);
+      const Vec v = load(in + kIn * kStep);
       unroll<K>([&](auto kx) FOVEA_INLINE_LAMBDA {
         constexpr int kTap = decltype(kx)::value;
         if constexpr (kIn - kTap >= 0 && kIn - kTap < P) {
@@ -60,34 +80,37 @@ void dwconv_strip_tile(const DwRing<K>& ring, int oy, int ky_begin, int ky_end, 
   epilogue_tile<P, 1>(acc, y, ldy, channels, e);
 }
 
-template <int K>
-using DwStripTile = void(const DwRing<K>& ring, int oy, int ky_begin, int ky_end, int column,
-                         float* y, std::ptrdiff_t ldy, int channels, const Epilogue& e);
+template <int K, int NV>
+using DwStripTile = void(const DwRing<K, NV>& ring, int oy, int ky_begin, int ky_end, int column,
+                         int vec, float* y, std::ptrdiff_t ldy, int channels, const Epilogue& e);
 
-template <int K, class Sequence>
+template <int K, int NV, class Sequence>
 struct DwStripTiles;
-template <int K, int... I>
-struct DwStripTiles<K, std::integer_sequence<int, I...>> {
-  static constexpr DwStripTile<K>* kTable[] = {&dwconv_strip_tile<K, I + 1>...};
+template <int K, int NV, int... I>
+struct DwStripTiles<K, NV, std::integer_sequence<int, I...>> {
+  static constexpr DwStripTile<K, NV>* kTable[] = {&dwconv_strip_tile<K, NV, I + 1>...};
 };
 
-// Columns [first, first + count) of rows [row_begin, row_end), count <= kStrip, one vector of
+// Columns [first, first + count) of rows [row_begin, row_end), count <= kStrip, NV vectors of
 // channels.
-template <int K, class Lanes>
+template <int K, int NV, class Lanes>
 FOVEA_INLINE void dwconv_strip(const float* x, std::ptrdiff_t ldx, const float* w,
                                std::ptrdiff_t ldw, float* y, std::ptrdiff_t ldy, const Window2d& s,
                                int row_begin, int row_end, int first, int count, Lanes lanes,
                                const Epilogue& e) {
-  DwRing<K> ring;
+  DwRing<K, NV> ring;
   for (int t = 0; t < K * K; ++t) {
-    store(ring.weights + t * Vec::kLanes, load(w + t * ldw, lanes));
+    unroll<NV>([&](auto v) FOVEA_INLINE_LAMBDA {
+      constexpr int kFirst = decltype(v)::value * Vec::kLanes;
+      store(ring.weights + t * ring.kStep + kFirst, load(w + t * ldw + kFirst, lanes));
+    });
   }
   const std::ptrdiff_t line = s.w * ldx;
   const auto fetch = [&](int shifted) FOVEA_INLINE_LAMBDA {  // input line plus pad_h, so >= 0
     const int iy = shifted - s.pad_h;
     if (iy >= 0 && iy < s.h) {
-      fill_line(x + iy * line, ldx, s.w, first - s.pad_w, count + K - 1, lanes,
-                ring.lines[shifted % K]);
+      fill_line<NV>(x + iy * line, ldx, s.w, first - s.pad_w, count + K - 1, lanes,
+                    ring.lines[shifted % K]);
     }
   };
   for (int t = 0; t < K - 1; ++t) fetch(row_begin + t);
@@ -102,9 +125,12 @@ FOVEA_INLINE void dwconv_strip(const float* x, std::ptrdiff_t ldx, const float* 
       const int begin = t * count / tiles;
       const int outputs = (t + 1) * count / tiles - begin;
       const std::ptrdiff_t pixel = static_cast<std::ptrdiff_t>(oy) * s.out_w + first + begin;
-      DwStripTiles<K, std::make_integer_sequence<int, kStripOutputs>>::kTable[outputs - 1](
-          ring, oy, ky_begin, ky_end, begin, y + pixel * ldy, ldy, count_of(lanes),
-          kernels::block_of(e, pixel, 0));
+      for (int v = 0; v < NV; ++v) {
+        const int c = v * Vec::kLanes;
+        DwStripTiles<K, NV, std::make_integer_sequence<int, kStripOutputs>>::kTable[outputs - 1](
+            ring, oy, ky_begin, ky_end, begin, v, y + pixel * ldy + c, ldy, count_of(lanes),
+            kernels::block_of(e, pixel, c));
+      }
     }
   }
 }
@@ -117,9 +143,10 @@ void dwconv_square(const float* x, std::ptrdiff_t ldx, const float* w, std::ptrd
   for (int t = 0; t < strips; ++t) {
     const int first = t * s.out_w / strips;
     const int count = (t + 1) * s.out_w / strips - first;
-    for_vectors(s.c, [&](int j, auto lanes) FOVEA_INLINE_LAMBDA {
-      dwconv_strip<K>(x + j, ldx, w + j, ldw, y + j, ldy, s, row_begin, row_end, first, count,
-                      lanes, kernels::block_of(e, 0, j));
+    for_vector_groups<kRingVecs<K>>(s.c, [&](int j, auto vectors, auto lanes) FOVEA_INLINE_LAMBDA {
+      dwconv_strip<K, decltype(vectors)::value>(x + j, ldx, w + j, ldw, y + j, ldy, s, row_begin,
+                                                row_end, first, count, lanes,
+                                                kernels::block_of(e, 0, j));
     });
   }
 }

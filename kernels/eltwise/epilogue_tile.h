@@ -14,10 +14,8 @@ using kernels::Epilogue;
 
 template <Act kAct>
 FOVEA_INLINE Vec activate(Vec x, const Epilogue& e) {
-  const Vec zero = splat(0.0f);
-  const Vec one = splat(1.0f);
   if constexpr (kAct == Act::none) return x;
-  if constexpr (kAct == Act::relu) return max(zero, x);
+  if constexpr (kAct == Act::relu) return max(splat(0.0f), x);
   if constexpr (kAct == Act::gelu) {
     const Vec half = mul(splat(0.5f), x);
     return fma(half, erf(mul(x, splat(0.70710678f))), half);
@@ -27,11 +25,13 @@ FOVEA_INLINE Vec activate(Vec x, const Epilogue& e) {
     const Vec inner = mul(x, fma(mul(x, x), splat(0.044715f * 0.79788456f), splat(0.79788456f)));
     return fma(half, tanh(inner), half);
   }
-  // x / (1 + e^-x) rather than x sigmoid(x): one rounding less.
-  if constexpr (kAct == Act::silu) return div(x, add(one, exp(sub(zero, x))));
-  if constexpr (kAct == Act::quick_gelu) return div(x, add(one, exp(mul(splat(-1.702f), x))));
+  if constexpr (kAct == Act::silu) return silu(x);
+  if constexpr (kAct == Act::quick_gelu) {
+    constexpr float kSlope = 1.702f;
+    return mul(silu(mul(splat(kSlope), x)), splat(1.0f / kSlope));
+  }
   if constexpr (kAct == Act::star_relu) {
-    const Vec r = max(zero, x);
+    const Vec r = max(splat(0.0f), x);
     return fma(mul(r, r), splat(e.act_scale), splat(e.act_bias));
   }
   if constexpr (kAct == Act::sigmoid) return sigmoid(x);

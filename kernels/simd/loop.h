@@ -47,7 +47,7 @@ FOVEA_INLINE void for_vector_groups(int n, const F& f) {
   if (j < n) f(j, Index<1>(), FirstLanes{n - j});
 }
 
-FOVEA_INLINE int smaller(int a, int b) { return a < b ? a : b; }
-FOVEA_INLINE int greater(int a, int b) { return a > b ? a : b; }
+FOVEA_INLINE constexpr int smaller(int a, int b) { return a < b ? a : b; }
+FOVEA_INLINE constexpr int greater(int a, int b) { return a > b ? a : b; }
 
 }  // namespace fovea::FOVEA_ISA

@@ -40,13 +40,29 @@ FOVEA_INLINE V exp(V x) {
 
 inline constexpr float kLog2e = 1.44269504f;
 
+// 1.5 * 2^23: a sum with it has no bits behind the point, but the integer nearest to the other term
+// in its last ones.
+inline constexpr float kRounder = 12582912.0f;
+
+// e^x for x <= 87, cheaply: e^-87, about 2^-125, for everything below -87.  Error below 3.
+template <class V>
+FOVEA_INLINE V exp_normal(V x) {
+  x = max(splat(-87.0f), x);
+  const V shifted = fma(x, splat(kLog2e), splat(kRounder));
+  const V n = sub(shifted, splat(kRounder));
+  V r = nfma(n, splat(0.693359375f), x);
+  r = nfma(n, splat(-2.12194440e-4f), r);
+  const V p = polynomial(r, 1.0f, 1.0f, 0.500000010077f, 0.166665129456f, 0.0416661878282f,
+                         0.00836959321073f, 0.00139516854141f);
+  return shift_exponent(p, n, shifted);
+}
+
 // 2^x for x <= 0, cheaply: 2^-125, about 2e-38, for everything below -125.  Error below 3.
 template <class V>
 FOVEA_INLINE V exp2_negative(V x) {
   x = max(splat(-125.0f), x);
-  const V magic = splat(12582912.0f);  // 1.5 * 2^23: the sum has no bits behind the point
-  const V shifted = add(x, magic);
-  const V n = sub(shifted, magic);
+  const V shifted = add(x, splat(kRounder));
+  const V n = sub(shifted, splat(kRounder));
   const V r = sub(x, n);
   const V q = polynomial(r, 0.693147202855f, 0.240226479136f, 0.0555033247092f, 0.00961843735895f,
                          0.00133988744777f, 0.000153533617173f);
@@ -103,6 +119,14 @@ FOVEA_INLINE V tanh(V x) {
 template <class V>
 FOVEA_INLINE V sigmoid(V x) {
   return div(splat(1.0f), add(splat(1.0f), exp(sub(splat(0.0f), x))));
+}
+
+// x / (1 + e^-x), with one rounding less than x sigmoid(x).  Error below 5; what is below -87
+// counts as -87, for which the result is about -2^-119.
+template <class V>
+FOVEA_INLINE V silu(V x) {
+  x = max(splat(-87.0f), x);
+  return div(x, add(splat(1.0f), exp_normal(sub(splat(0.0f), x))));
 }
 
 }  // namespace fovea::FOVEA_ISA

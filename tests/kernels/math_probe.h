@@ -13,6 +13,7 @@ using math_probe_fn = void(const float* x, float* y, int n) noexcept;
   math_probe_fn probe_erf;           \
   math_probe_fn probe_tanh;          \
   math_probe_fn probe_sigmoid;       \
+  math_probe_fn probe_silu;          \
   math_probe_fn probe_exp2_negative; \
   math_probe_fn probe_softplus;      \
   }

@@ -25,6 +25,9 @@ void probe_tanh(const float* x, float* y, int n) noexcept {
 void probe_sigmoid(const float* x, float* y, int n) noexcept {
   probe_rows(x, y, n, [](Vec v) FOVEA_INLINE_LAMBDA { return sigmoid(v); });
 }
+void probe_silu(const float* x, float* y, int n) noexcept {
+  probe_rows(x, y, n, [](Vec v) FOVEA_INLINE_LAMBDA { return silu(v); });
+}
 void probe_exp2_negative(const float* x, float* y, int n) noexcept {
   probe_rows(x, y, n,
              [](Vec v) FOVEA_INLINE_LAMBDA { return exp2_negative(sub(splat(0.0f), abs(v))); });

@@ -64,6 +64,7 @@ void expect_accurate(fovea::math_probe_fn* f, double (*exact)(double), double li
 }
 
 double exact_sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+double exact_silu(double x) { return std::max(x, -87.0) * exact_sigmoid(std::max(x, -87.0)); }
 // Of -|x|, and never below the smallest power that the function knows.
 double exact_exp2_negative(double x) { return std::exp2(std::max(-std::abs(x), -125.0)); }
 double exact_softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); }
@@ -79,6 +80,7 @@ double exact_softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(
     expect_accurate(                                                                           \
         &fovea::level::probe_tanh, [](double x) { return std::tanh(x); }, 6, kNormal, "tanh"); \
     expect_accurate(&fovea::level::probe_sigmoid, exact_sigmoid, 5, 0x1p-100, "sigmoid");      \
+    expect_accurate(&fovea::level::probe_silu, exact_silu, 5, kNormal, "silu");                \
     expect_accurate(&fovea::level::probe_exp2_negative, exact_exp2_negative, 3, kNormal,       \
                     "exp2_negative");                                                          \
     expect_accurate(&fovea::level::probe_softplus, exact_softplus, 8, 0x1p-8, "softplus");     \
