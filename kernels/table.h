@@ -25,6 +25,7 @@ struct KernelTable {
   int gemm_cols = 0;  // and columns of a packed panel
 
   gemm_fn* gemm = nullptr;
+  gemm_indirect_fn* gemm_indirect = nullptr;
   pack_nk_fn* pack_nk = nullptr;
   pack_kn_fn* pack_kn = nullptr;
   dwconv_fn* dwconv = nullptr;

@@ -20,6 +20,25 @@ void run_gemm(benchmark::State& state, const KernelTable& t, const GemmShape& s,
   report_flops(state, seconds, 2.0 * s.m * s.n * s.k);
 }
 
+// The 3 x 3 convolution of a stem, 32 channels to 32 on one line of 112 pixels and its neighbours.
+void run_indirect(benchmark::State& state, const KernelTable& t) {
+  constexpr int kPixels = 112, kChannels = 32, kLine = 3 * kChannels;
+  const FloatBuffer map = values(3 * (kPixels + 2), kChannels);
+  const FloatBuffer w = values(kChannels, 3 * kLine);
+  FloatBuffer b(static_cast<std::size_t>(t.packed_size(kChannels, 3 * kLine)));
+  FloatBuffer c(static_cast<std::size_t>(kPixels) * kChannels);
+  t.pack_nk(w.data(), 3 * kLine, kChannels, 3 * kLine, b.data());
+  std::vector<const float*> pieces;
+  for (int i = 0; i < 3 * kPixels; ++i) {
+    pieces.push_back(map.data() + (i / kPixels * (kPixels + 2) + i % kPixels) * kChannels);
+  }
+  const double seconds = timed(state, [&] {
+    t.gemm_indirect(pieces.data(), kPixels, 3, kLine, b.data(), c.data(), kChannels, kPixels,
+                    kChannels, {});
+  });
+  report_flops(state, seconds, 2.0 * kPixels * kChannels * 3 * kLine);
+}
+
 template <class Pack>
 void run_pack(benchmark::State& state, const KernelTable& t, const GemmShape& s, Pack* pack,
               int ldw) {
@@ -40,6 +59,11 @@ void bench_gemm(const KernelTable& t, const std::string& level) {
     add(name_of("gemm", level, std::string(s.name) + "/gelu"),
         [&t, s](benchmark::State& state) { run_gemm(state, t, s, kernels::Act::gelu); });
   }
+}
+
+void bench_gemm_indirect(const KernelTable& t, const std::string& level) {
+  add(name_of("gemm_indirect", level, "stem"),
+      [&t](benchmark::State& state) { run_indirect(state, t); });
 }
 
 void bench_pack_nk(const KernelTable& t, const std::string& level) {

@@ -23,6 +23,12 @@ namespace fovea {
 using gemm_fn = void(const float* a, std::ptrdiff_t lda, const float* b, float* c,
                      std::ptrdiff_t ldc, std::ptrdiff_t m, int n, int k,
                      const kernels::Epilogue& e) noexcept;
+// The same for an A whose rows lie in pieces of `depth` elements, as the lines under a
+// convolution's kernel do: element s depth + p of row i is a[s * lda + i][p], and k = pieces *
+// depth.
+using gemm_indirect_fn = void(const float* const* a, std::ptrdiff_t lda, int pieces, int depth,
+                              const float* b, float* c, std::ptrdiff_t ldc, std::ptrdiff_t m, int n,
+                              const kernels::Epilogue& e) noexcept;
 // Packs B out of its transpose w(n, k), rows ldw apart: the weight of a linear layer, keys.
 using pack_nk_fn = void(const float* w, std::ptrdiff_t ldw, int n, int k, float* packed) noexcept;
 // Packs B out of w(k, n), rows ldw apart: values.

@@ -22,27 +22,39 @@ struct Fetch {
 };
 
 template <int MR, int NV>
-void gemm_tile(const float* a, std::ptrdiff_t lda, const float* b, Fetch fetch, float* c,
-               std::ptrdiff_t ldc, int n, int k, const Epilogue& e) {
-  Vec acc[MR][NV];
+FOVEA_INLINE void clear(Vec (&acc)[MR][NV]) {
   unroll<MR>([&](auto i) FOVEA_INLINE_LAMBDA {
     unroll<NV>([&](auto j) FOVEA_INLINE_LAMBDA {
       acc[decltype(i)::value][decltype(j)::value] = splat(0.0f);
     });
   });
-  const auto step = [&](int p) FOVEA_INLINE_LAMBDA {
-    Vec bv[NV];
+}
+
+// acc(i, :) += element(i) * (one row of B)
+template <int MR, int NV, class Element>
+FOVEA_INLINE void gemm_step(Vec (&acc)[MR][NV], const float* b, const Element& element) {
+  Vec bv[NV];
+  unroll<NV>([&](auto j) FOVEA_INLINE_LAMBDA {
+    bv[decltype(j)::value] = load(b + decltype(j)::value * Vec::kLanes);
+  });
+  unroll<MR>([&](auto i) FOVEA_INLINE_LAMBDA {
+    constexpr int kRow = decltype(i)::value;
+    const Vec av = splat(element(i));
     unroll<NV>([&](auto j) FOVEA_INLINE_LAMBDA {
-      bv[decltype(j)::value] = load(b + p * kGemmCols + decltype(j)::value * Vec::kLanes);
+      constexpr int kVec = decltype(j)::value;
+      acc[kRow][kVec] = fma(av, bv[kVec], acc[kRow][kVec]);
     });
-    unroll<MR>([&](auto i) FOVEA_INLINE_LAMBDA {
-      constexpr int kRow = decltype(i)::value;
-      const Vec av = splat(a[kRow * lda + p]);
-      unroll<NV>([&](auto j) FOVEA_INLINE_LAMBDA {
-        constexpr int kVec = decltype(j)::value;
-        acc[kRow][kVec] = fma(av, bv[kVec], acc[kRow][kVec]);
-      });
-    });
+  });
+}
+
+template <int MR, int NV>
+void gemm_tile(const float* a, std::ptrdiff_t lda, const float* b, Fetch fetch, float* c,
+               std::ptrdiff_t ldc, int n, int k, const Epilogue& e) {
+  Vec acc[MR][NV];
+  clear(acc);
+  const auto step = [&](int p) FOVEA_INLINE_LAMBDA {
+    gemm_step(acc, b + p * kGemmCols,
+              [&](auto i) FOVEA_INLINE_LAMBDA { return a[decltype(i)::value * lda + p]; });
   };
   int p = 0;
   for (; p + 2 <= k; p += 2, a += 2, b += 2 * kGemmCols, fetch.from += fetch.step) {
@@ -54,32 +66,59 @@ void gemm_tile(const float* a, std::ptrdiff_t lda, const float* b, Fetch fetch, 
   epilogue_tile<MR, NV>(acc, c, ldc, n, e);
 }
 
-using GemmTile = void(const float* a, std::ptrdiff_t lda, const float* b, Fetch fetch, float* c,
-                      std::ptrdiff_t ldc, int n, int k, const Epilogue& e);
+template <int MR, int NV>
+void gemm_indirect_tile(const float* const* a, std::ptrdiff_t lda, int pieces, int depth,
+                        const float* b, Fetch fetch, float* c, std::ptrdiff_t ldc, int n,
+                        const Epilogue& e) {
+  Vec acc[MR][NV];
+  clear(acc);
+  for (int s = 0; s < pieces; ++s, a += lda) {
+    const float* rows[MR];
+    unroll<MR>([&](auto i)
+                   FOVEA_INLINE_LAMBDA { rows[decltype(i)::value] = a[decltype(i)::value]; });
+    const auto step = [&](std::ptrdiff_t p) FOVEA_INLINE_LAMBDA {
+      gemm_step(acc, b, [&](auto i) FOVEA_INLINE_LAMBDA { return rows[decltype(i)::value][p]; });
+      b += kGemmCols;
+    };
+    std::ptrdiff_t p = 0;
+    for (; p + 2 <= depth; p += 2, fetch.from += fetch.step) {
+      __builtin_prefetch(fetch.from, 0, 2);
+      step(p);
+      step(p + 1);
+    }
+    if (p < depth) step(p);
+  }
+  epilogue_tile<MR, NV>(acc, c, ldc, n, e);
+}
 
-// All tiles with MR = 1 .. kGemmRows rows and NV = 1 .. kTileVecs vectors; [(MR - 1) * kTileVecs +
-// NV - 1].
+// All tiles with MR = 1 .. kGemmRows rows and NV = 1 .. kTileVecs vectors.
 template <class Sequence>
 struct GemmTiles;
 template <int... I>
 struct GemmTiles<std::integer_sequence<int, I...>> {
-  static constexpr GemmTile* kTable[] = {&gemm_tile<I / kTileVecs + 1, I % kTileVecs + 1>...};
+  static constexpr decltype(&gemm_tile<1, 1>) kDirect[] = {
+      &gemm_tile<I / kTileVecs + 1, I % kTileVecs + 1>...};
+  static constexpr decltype(&gemm_indirect_tile<1, 1>) kIndirect[] = {
+      &gemm_indirect_tile<I / kTileVecs + 1, I % kTileVecs + 1>...};
 };
 using AllGemmTiles = GemmTiles<std::make_integer_sequence<int, kGemmRows * kTileVecs>>;
 
-void gemm(const float* a, std::ptrdiff_t lda, const float* b, float* c, std::ptrdiff_t ldc,
-          std::ptrdiff_t m, int n, int k, const Epilogue& e) noexcept {
+// tile(index, i, j, columns, b, fetch) for all tiles of C: `index` among AllGemmTiles, the first
+// row and column, how many columns there are, the panel of B and what to fetch meanwhile.
+template <class Tile>
+FOVEA_INLINE void for_tiles(const float* b, std::ptrdiff_t m, int n, std::ptrdiff_t k,
+                            const Tile& tile) {
   // Tiles of nearly equal rows: 49 rows are four of 6 and five of 5, not eight of 6 and one of 1,
   // whose two accumulators would wait for each other.
   const std::ptrdiff_t tiles = (m + kGemmRows - 1) / kGemmRows;
   const int rows = static_cast<int>(m / tiles);
   const std::ptrdiff_t larger = m % tiles;  // tiles of one row more
-  const std::ptrdiff_t panel = static_cast<std::ptrdiff_t>(k) * kGemmCols;
+  const std::ptrdiff_t panel = k * kGemmCols;
   // While a panel is used, the next one comes from memory, evenly, so that neither the reads in
   // flight nor the memory's rate limit it; after the last one the first, for the next block of
   // rows.
   constexpr std::ptrdiff_t kCacheLine = 16;  // floats
-  const std::ptrdiff_t pairs = greater(1, k / 2) * tiles;
+  const std::ptrdiff_t pairs = (k < 2 ? 1 : k / 2) * tiles;
   const std::ptrdiff_t even = (panel + pairs - 1) / pairs;
   const std::ptrdiff_t step = even < kCacheLine ? even : kCacheLine;
   const float* const first_panel = b;
@@ -88,14 +127,35 @@ void gemm(const float* a, std::ptrdiff_t lda, const float* b, float* c, std::ptr
     const int vecs = (columns + Vec::kLanes - 1) / Vec::kLanes;
     Fetch fetch{j + kGemmCols < n ? b + panel : first_panel, step};
     std::ptrdiff_t i = 0;
-    for (std::ptrdiff_t tile = 0; tile < tiles; ++tile) {
-      const int count = tile < larger ? rows + 1 : rows;
-      AllGemmTiles::kTable[(count - 1) * kTileVecs + vecs - 1](
-          a + i * lda, lda, b, fetch, c + i * ldc + j, ldc, columns, k, kernels::block_of(e, i, j));
+    for (std::ptrdiff_t t = 0; t < tiles; ++t) {
+      const int count = t < larger ? rows + 1 : rows;
+      tile((count - 1) * kTileVecs + vecs - 1, i, j, columns, b, fetch);
       i += count;
       fetch.from += k / 2 * step;
     }
   }
+}
+
+void gemm(const float* a, std::ptrdiff_t lda, const float* b, float* c, std::ptrdiff_t ldc,
+          std::ptrdiff_t m, int n, int k, const Epilogue& e) noexcept {
+  for_tiles(b, m, n, k,
+            [&](int index, std::ptrdiff_t i, int j, int columns, const float* panel, Fetch fetch)
+                FOVEA_INLINE_LAMBDA {
+                  AllGemmTiles::kDirect[index](a + i * lda, lda, panel, fetch, c + i * ldc + j, ldc,
+                                               columns, k, kernels::block_of(e, i, j));
+                });
+}
+
+void gemm_indirect(const float* const* a, std::ptrdiff_t lda, int pieces, int depth, const float* b,
+                   float* c, std::ptrdiff_t ldc, std::ptrdiff_t m, int n,
+                   const Epilogue& e) noexcept {
+  for_tiles(b, m, n, static_cast<std::ptrdiff_t>(pieces) * depth,
+            [&](int index, std::ptrdiff_t i, int j, int columns, const float* panel, Fetch fetch)
+                FOVEA_INLINE_LAMBDA {
+                  AllGemmTiles::kIndirect[index](a + i, lda, pieces, depth, panel, fetch,
+                                                 c + i * ldc + j, ldc, columns,
+                                                 kernels::block_of(e, i, j));
+                });
 }
 
 // Columns [0, columns) of one panel, rows [0, k), by transposed squares of kLanes; the rest is

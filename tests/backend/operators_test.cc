@@ -87,6 +87,9 @@ TEST_P(Operators, Conv2dAgreesForEveryShape) {
       {2, 6, 6, 8, 12, 3, 3, Conv2dSpec::square(1, 1, 4)},    // grouped
       {1, 6, 6, 5, 10, 3, 3, Conv2dSpec::square(1, 1, 5)},    // two outputs a channel
       {1, 12, 11, 4, 6, 3, 2, {2, 1, 1, 0, 2, 3, 1}},         // nothing square
+      {1, 12, 11, 10, 6, 3, 2, {2, 1, 1, 0, 2, 3, 1}},        //
+      {1, 3, 2, 9, 20, 7, 7, Conv2dSpec::square(1, 3)},       // lines that cross both borders
+      {2, 6, 5, 24, 12, 3, 3, Conv2dSpec::square(1, 1, 2)},   // groups of many channels
       {1, 12, 11, 6, 6, 3, 2, {1, 2, 2, 1, 2, 1, 6}},         //
   };
   for (const ConvCase& s : cases) {

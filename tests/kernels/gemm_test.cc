@@ -85,6 +85,39 @@ void check_gemm(const KernelTable& t) {
   }
 }
 
+// The same bits as from whole rows, wherever the pieces lie; two rows may share one.
+void check_gemm_indirect(const KernelTable& t) {
+  for (int m = 1; m <= 2 * t.gemm_rows + 1; ++m) {
+    for (const int n : {1, t.gemm_cols - 1, t.gemm_cols, 2 * t.gemm_cols + 3}) {
+      const int depth = 1 + (m + n) % 9;
+      const int pieces = 1 + (m * 3 + n) % 5;
+      const Matrix w(n, pieces * depth);
+      const Matrix b = packed_nk(t, w);
+      const Matrix map(m + pieces, depth, 5);
+      Matrix a(m, pieces * depth);
+      std::vector<const float*> from;
+      for (int s = 0; s < pieces; ++s) {
+        for (int i = 0; i < m; ++i) {
+          const std::ptrdiff_t row = (i * 5 + s) % map.rows();
+          from.push_back(map.data() + row * map.ld());
+          for (int p = 0; p < depth; ++p) a.at(i, s * depth + p) = map.at(row, p);
+        }
+      }
+      const EpilogueOperands operands(m, n);
+      const Epilogue e = operands.combination(15, Act::gelu);
+      Matrix want(m, n, 3), got(m, n, 3);
+      t.gemm(a.data(), a.ld(), b.data(), want.data(), want.ld(), m, n, pieces * depth, e);
+      t.gemm_indirect(from.data(), m, pieces, depth, b.data(), got.data(), got.ld(), m, n, e);
+      ASSERT_TRUE(got.canaries_alive());
+      for (int i = 0; i < m; ++i) {
+        for (int j = 0; j < n; ++j) {
+          ASSERT_EQ(got.at(i, j), want.at(i, j)) << "m " << m << " n " << n << " depth " << depth;
+        }
+      }
+    }
+  }
+}
+
 void check_pack_nk(const KernelTable& t) {
   for (int n = 1; n <= 2 * t.gemm_cols + 1; ++n) {
     for (const int k : {1, 2, 7, 15, 16, 17, 33}) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Convolutions: depthwise ones have a kernel; the others are products of gathered rows with the
-// weight, or of the map itself where the kernel is 1 x 1.
+// Convolutions: depthwise ones have a kernel; the others are products with the weight, of the map
+// itself where the kernel is 1 x 1, else of rows made of pieces of the map, read where they lie.
 #include "src/backend/float_packed.h"
 #include "src/backend/im2col.h"
 #include "src/backend/native/native_backend.h"
@@ -9,14 +9,78 @@
 namespace fovea {
 namespace {
 
-// Rows that are gathered and multiplied together, at most.
-constexpr std::ptrdiff_t kGatheredRows = 64;
+// Rows that are multiplied together, at most.
+constexpr std::ptrdiff_t kBlockRows = 64;
 
 bool is_pointwise(const Packed& w) {
   const Conv2dSpec& s = w.conv;
   return w.kernel_h == 1 && w.kernel_w == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_h == 0 &&
          s.pad_w == 0;
 }
+
+// How many neighbouring pixels under the kernel one piece holds: a line of the kernel where these
+// lie side by side, else one; 0 where so short a piece costs more than copying it.
+int piece_pixels(const CMapF& x, const Packed& w) {
+  constexpr int kLeast = 8;  // floats
+  const int group_in = w.in / w.conv.groups;
+  const bool side_by_side = w.conv.groups == 1 && w.conv.dilation_w == 1 && x.ld == w.in;
+  const int pixels = side_by_side ? w.kernel_w : 1;
+  return pixels * group_in >= kLeast ? pixels : 0;
+}
+
+// Where the pieces of a block of rows lie, as gemm_indirect wants them.
+class RowPieces {
+ public:
+  RowPieces(const CMapF& x, const Packed& w, const MapF& y, int pixels, const float* zeros)
+      : x_(x),
+        w_(w),
+        y_(y),
+        pixels_(pixels),
+        depth_(pixels * (w.in / w.conv.groups)),
+        zeros_(zeros) {}
+
+  int depth() const { return depth_; }
+  int count() const { return w_.kernel_h * (w_.kernel_w / pixels_); }
+
+  // Rows first .. first + rows; pieces that cross a border of the map are copied to `copies`, which
+  // holds count() * rows pieces.
+  void point(std::ptrdiff_t first, std::ptrdiff_t rows, int group, float* copies,
+             const float** pieces) const {
+    for (std::ptrdiff_t i = 0; i < rows; ++i) {
+      const std::ptrdiff_t row = first + i;
+      const int n = static_cast<int>(row / y_.w / y_.h), oy = static_cast<int>(row / y_.w % y_.h),
+                ox = static_cast<int>(row % y_.w);
+      const float** to = pieces + i;
+      const Conv2dSpec& s = w_.conv;
+      for (int ky = 0; ky < w_.kernel_h; ++ky) {
+        const int iy = oy * s.stride_h - s.pad_h + ky * s.dilation_h;
+        for (int kx = 0; kx < w_.kernel_w; kx += pixels_, to += rows, copies += depth_) {
+          const int ix = ox * s.stride_w - s.pad_w + kx * s.dilation_w;
+          *to = piece(n, iy, ix, group, copies);
+        }
+      }
+    }
+  }
+
+ private:
+  const float* piece(int n, int iy, int ix, int group, float* copy) const {
+    if (iy < 0 || iy >= x_.h || ix >= x_.w || ix + pixels_ <= 0) return zeros_;
+    const std::ptrdiff_t channel = static_cast<std::ptrdiff_t>(group) * (w_.in / w_.conv.groups);
+    if (ix >= 0 && ix + pixels_ <= x_.w) return x_.pixel(n, iy, ix) + channel;
+    const int begin = std::max(0, -ix), end = std::min(pixels_, x_.w - ix);
+    std::fill_n(copy, begin * w_.in, 0.0f);
+    std::copy_n(x_.pixel(n, iy, ix + begin), (end - begin) * w_.in, copy + begin * w_.in);
+    std::fill_n(copy + end * w_.in, (pixels_ - end) * w_.in, 0.0f);
+    return copy;
+  }
+
+  CMapF x_;
+  const Packed& w_;
+  MapF y_;
+  int pixels_;  // of a piece
+  int depth_;   // floats of a piece
+  const float* zeros_;
+};
 
 }  // namespace
 
@@ -34,7 +98,7 @@ void NativeBackend::dense(CMapF x, const Packed& w, const Epilogue& epilogue, Ma
   const int groups = w.conv.groups, group_in = w.in / groups, group_out = w.out / groups;
   const int k = w.kernel_h * w.kernel_w * group_in;
   const std::ptrdiff_t rows = y.rows();
-  const EvenParts blocks(rows, kGatheredRows);
+  const EvenParts blocks(rows, kBlockRows);
   const Workspace::Scope scope(ctx.workspace());
   if (groups == 1 && ctx.threads() > 1 && blocks.parts() < 2 * ctx.threads()) {
     // Few rows: gather them all, so that the product can be cut in columns too.
@@ -46,15 +110,28 @@ void NativeBackend::dense(CMapF x, const Packed& w, const Epilogue& epilogue, Ma
   }
   const kernels::Epilogue e = kernel_epilogue(epilogue);
   const std::ptrdiff_t group_size = kernels_.packed_size(group_out, k);
-  const SlotScratch gathered(ctx, blocks.largest() * k);
+  const int pixels = piece_pixels(x, w);
+  const SlotScratch copies(ctx, blocks.largest() * k);
+  const SlotArray<const float*> pieces(
+      ctx, pixels == 0 ? 0 : blocks.largest() * w.kernel_h * (w.kernel_w / pixels));
+  float* const zeros = ctx.workspace().floats(static_cast<std::size_t>(pixels * group_in));
+  std::fill_n(zeros, pixels * group_in, 0.0f);
+  const RowPieces where(x, w, y, pixels, zeros);
   ctx.pool().parallel_for(blocks.parts() * groups, [&](std::ptrdiff_t i, int slot) {
     const int group = static_cast<int>(i % groups);
     const std::ptrdiff_t row = blocks.begin(i / groups);
     const std::ptrdiff_t count = blocks.size(i / groups);
     const std::ptrdiff_t column = static_cast<std::ptrdiff_t>(group) * group_out;
-    gather_rows(x, w, y, row, count, group, gathered[slot]);
-    kernels_.gemm(gathered[slot], k, float_values(w) + group * group_size, y.row(row) + column,
-                  y.ld, count, group_out, k, kernels::block_of(e, row, column));
+    const float* const b = float_values(w) + group * group_size;
+    const kernels::Epilogue block = kernels::block_of(e, row, column);
+    if (pixels == 0) {
+      gather_rows(x, w, y, row, count, group, copies[slot]);
+      kernels_.gemm(copies[slot], k, b, y.row(row) + column, y.ld, count, group_out, k, block);
+    } else {
+      where.point(row, count, group, copies[slot], pieces[slot]);
+      kernels_.gemm_indirect(pieces[slot], count, where.count(), where.depth(), b,
+                             y.row(row) + column, y.ld, count, group_out, block);
+    }
   });
 }
 
