@@ -25,6 +25,7 @@ struct KernelTable {
   int gemm_cols = 0;  // and columns of a packed panel
 
   gemm_fn* gemm = nullptr;
+  gemm_transposed_fn* gemm_transposed = nullptr;
   gemm_indirect_fn* gemm_indirect = nullptr;
   pack_nk_fn* pack_nk = nullptr;
   pack_kn_fn* pack_kn = nullptr;
@@ -48,7 +49,6 @@ struct KernelTable {
   resample_rows_fn* resample_rows = nullptr;
   map_features_fn* map_features = nullptr;
   rotate_pairs_fn* rotate_pairs = nullptr;
-  transpose_rows_fn* transpose_rows = nullptr;
   row_dots_fn* row_dots = nullptr;
   scale_rows_fn* scale_rows = nullptr;
   selective_scan_fn* selective_scan = nullptr;

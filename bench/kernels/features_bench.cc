@@ -46,15 +46,9 @@ void bench_rotate_pairs(const KernelTable& t, const std::string& level) {
   }
 }
 
-void bench_transpose_rows(const KernelTable& t, const std::string& level) {
-  add_tile(name_of("transpose_rows", level, "tile"), [&t](const float* x, const float*, float* y) {
-    t.transpose_rows(x, kColumns, y, kRows, kRows, kColumns);
-  });
-}
-
 void bench_row_dots(const KernelTable& t, const std::string& level) {
   add_tile(name_of("row_dots", level, "tile"), [&t](const float* x, const float* table, float* y) {
-    t.row_dots(x, kColumns, table, y, kRows, kColumns);
+    t.row_dots(x, kColumns, table, 0, y, kRows, kColumns);
   });
 }
 

@@ -20,6 +20,20 @@ void run_gemm(benchmark::State& state, const KernelTable& t, const GemmShape& s,
   report_flops(state, seconds, 2.0 * s.m * s.n * s.k);
 }
 
+// Keys times values of 128 tokens.
+void run_transposed(benchmark::State& state, const KernelTable& t) {
+  constexpr int kTokens = 128, kWidth = 64;
+  const FloatBuffer keys = values(kTokens, kWidth);
+  FloatBuffer packed(static_cast<std::size_t>(t.packed_size(kWidth, kTokens)));
+  FloatBuffer sums(kWidth * kWidth);
+  t.pack_kn(keys.data(), kWidth, kWidth, kTokens, packed.data());
+  const double seconds = timed(state, [&] {
+    t.gemm_transposed(keys.data(), kWidth, packed.data(), sums.data(), kWidth, kWidth, kWidth,
+                      kTokens, {});
+  });
+  report_flops(state, seconds, 2.0 * kTokens * kWidth * kWidth);
+}
+
 // The 3 x 3 convolution of a stem, 32 channels to 32 on one line of 112 pixels and its neighbours.
 void run_indirect(benchmark::State& state, const KernelTable& t) {
   constexpr int kPixels = 112, kChannels = 32, kLine = 3 * kChannels;
@@ -59,6 +73,11 @@ void bench_gemm(const KernelTable& t, const std::string& level) {
     add(name_of("gemm", level, std::string(s.name) + "/gelu"),
         [&t, s](benchmark::State& state) { run_gemm(state, t, s, kernels::Act::gelu); });
   }
+}
+
+void bench_gemm_transposed(const KernelTable& t, const std::string& level) {
+  add(name_of("gemm_transposed", level, "keys"),
+      [&t](benchmark::State& state) { run_transposed(state, t); });
 }
 
 void bench_gemm_indirect(const KernelTable& t, const std::string& level) {

@@ -5,7 +5,6 @@
 #include "kernels/features/features.h"
 #include "kernels/simd/loop.h"
 #include "kernels/simd/math.h"
-#include "kernels/simd/transpose.h"
 
 namespace fovea::FOVEA_ISA {
 
@@ -51,7 +50,7 @@ void map_features(Feature feature, const float* x, std::ptrdiff_t ldx, const flo
         break;
       case Feature::elu_plus_one:
         map_row(x, bias, y, n, [&](int, auto, Vec v) FOVEA_INLINE_LAMBDA {
-          const Vec below = exp2_negative(mul(splat(kLog2e), min(zero, v)));
+          const Vec below = exp_normal(min(zero, v));
           return select(less(zero, v), add(v, splat(1.0f)), below);
         });
         break;
@@ -72,11 +71,11 @@ void rotate_pairs(const float* x, std::ptrdiff_t ldx, const float* cos, const fl
   const int half = n / 2;
   for (std::ptrdiff_t i = 0; i < m; ++i, x += ldx, y += ldy, cos += ldt, sin += ldt) {
     if (interleaved) {
-      for (int j = 0; j < n; j += 2) {
-        const float a = x[j], b = x[j + 1];
-        y[j] = a * cos[j] - b * sin[j];
-        y[j + 1] = b * cos[j + 1] + a * sin[j + 1];
-      }
+      for_vectors(n, [&](int j, auto lanes) FOVEA_INLINE_LAMBDA {
+        const Vec a = load(x + j, lanes);
+        const Vec turned = mul(swap_pairs(a), load(sin + j, lanes));
+        store(y + j, lanes, fma_alternating(a, load(cos + j, lanes), turned));
+      });
     } else {
       for_vectors(half, [&](int j, auto lanes) FOVEA_INLINE_LAMBDA {
         const Vec a = load(x + j, lanes), b = load(x + half + j, lanes);
@@ -88,36 +87,9 @@ void rotate_pairs(const float* x, std::ptrdiff_t ldx, const float* cos, const fl
   }
 }
 
-void transpose_rows(const float* x, std::ptrdiff_t ldx, float* y, std::ptrdiff_t ldy,
-                    std::ptrdiff_t m, int n) noexcept {
-  constexpr int kLanes = Vec::kLanes;
-  std::ptrdiff_t i = 0;
-  for (; i + kLanes <= m; i += kLanes) {
-    int j = 0;
-    for (; j + kLanes <= n; j += kLanes) {
-      Vec rows[kLanes];
-      unroll<kLanes>([&](auto r) FOVEA_INLINE_LAMBDA {
-        constexpr int kRow = decltype(r)::value;
-        rows[kRow] = load(x + (i + kRow) * ldx + j);
-      });
-      transpose(rows);
-      unroll<kLanes>([&](auto r) FOVEA_INLINE_LAMBDA {
-        constexpr int kRow = decltype(r)::value;
-        store(y + (j + kRow) * ldy + i, rows[kRow]);
-      });
-    }
-    for (; j < n; ++j) {
-      for (int r = 0; r < kLanes; ++r) y[j * ldy + i + r] = x[(i + r) * ldx + j];
-    }
-  }
-  for (; i < m; ++i) {
-    for (int j = 0; j < n; ++j) y[j * ldy + i] = x[i * ldx + j];
-  }
-}
-
-void row_dots(const float* x, std::ptrdiff_t ldx, const float* v, float* y, std::ptrdiff_t m,
-              int n) noexcept {
-  for (std::ptrdiff_t i = 0; i < m; ++i, x += ldx) {
+void row_dots(const float* x, std::ptrdiff_t ldx, const float* v, std::ptrdiff_t ldv, float* y,
+              std::ptrdiff_t m, int n) noexcept {
+  for (std::ptrdiff_t i = 0; i < m; ++i, x += ldx, v += ldv) {
     Vec sum = splat(0.0f);
     for_vectors(n, [&](int j, auto lanes) FOVEA_INLINE_LAMBDA {
       sum = fma(load(x + j, lanes), load(v + j, lanes), sum);

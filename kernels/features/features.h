@@ -24,12 +24,9 @@ using map_features_fn = void(kernels::Feature feature, const float* x, std::ptrd
 using rotate_pairs_fn = void(const float* x, std::ptrdiff_t ldx, const float* cos, const float* sin,
                              std::ptrdiff_t ldt, bool interleaved, float* y, std::ptrdiff_t ldy,
                              std::ptrdiff_t m, int n) noexcept;
-// y(n, m) = the transpose of x(m, n).
-using transpose_rows_fn = void(const float* x, std::ptrdiff_t ldx, float* y, std::ptrdiff_t ldy,
-                               std::ptrdiff_t m, int n) noexcept;
-// y[i] = sum over j of x(i, j) v[j].
-using row_dots_fn = void(const float* x, std::ptrdiff_t ldx, const float* v, float* y,
-                         std::ptrdiff_t m, int n) noexcept;
+// y[i] = sum over j of x(i, j) v(i, j), rows of v ldv apart: 0 where all are one.
+using row_dots_fn = void(const float* x, std::ptrdiff_t ldx, const float* v, std::ptrdiff_t ldv,
+                         float* y, std::ptrdiff_t m, int n) noexcept;
 // y(i, j) = s[i * s_step] x(i, j). y may be x.
 using scale_rows_fn = void(const float* x, std::ptrdiff_t ldx, const float* s,
                            std::ptrdiff_t s_step, float* y, std::ptrdiff_t ldy, std::ptrdiff_t m,

@@ -23,6 +23,8 @@ namespace fovea {
 using gemm_fn = void(const float* a, std::ptrdiff_t lda, const float* b, float* c,
                      std::ptrdiff_t ldc, std::ptrdiff_t m, int n, int k,
                      const kernels::Epilogue& e) noexcept;
+// The same for an A given by its transpose: element (i, p) is a[p * lda + i].
+using gemm_transposed_fn = gemm_fn;
 // The same for an A whose rows lie in pieces of `depth` elements, as the lines under a
 // convolution's kernel do: element s depth + p of row i is a[s * lda + i][p], and k = pieces *
 // depth.

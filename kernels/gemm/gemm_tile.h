@@ -47,17 +47,21 @@ FOVEA_INLINE void gemm_step(Vec (&acc)[MR][NV], const float* b, const Element& e
   });
 }
 
-template <int MR, int NV>
+// A of the product, or its transpose, in place.
+template <int MR, int NV, bool kTransposed>
 void gemm_tile(const float* a, std::ptrdiff_t lda, const float* b, Fetch fetch, float* c,
                std::ptrdiff_t ldc, int n, int k, const Epilogue& e) {
   Vec acc[MR][NV];
   clear(acc);
+  const std::ptrdiff_t next = kTransposed ? lda : 1;
   const auto step = [&](int p) FOVEA_INLINE_LAMBDA {
-    gemm_step(acc, b + p * kGemmCols,
-              [&](auto i) FOVEA_INLINE_LAMBDA { return a[decltype(i)::value * lda + p]; });
+    gemm_step(acc, b + p * kGemmCols, [&](auto i) FOVEA_INLINE_LAMBDA {
+      constexpr int kRow = decltype(i)::value;
+      return kTransposed ? a[p * lda + kRow] : a[kRow * lda + p];
+    });
   };
   int p = 0;
-  for (; p + 2 <= k; p += 2, a += 2, b += 2 * kGemmCols, fetch.from += fetch.step) {
+  for (; p + 2 <= k; p += 2, a += 2 * next, b += 2 * kGemmCols, fetch.from += fetch.step) {
     __builtin_prefetch(fetch.from, 0, 2);
     step(0);
     step(1);
@@ -96,8 +100,10 @@ template <class Sequence>
 struct GemmTiles;
 template <int... I>
 struct GemmTiles<std::integer_sequence<int, I...>> {
-  static constexpr decltype(&gemm_tile<1, 1>) kDirect[] = {
-      &gemm_tile<I / kTileVecs + 1, I % kTileVecs + 1>...};
+  static constexpr decltype(&gemm_tile<1, 1, false>) kDirect[] = {
+      &gemm_tile<I / kTileVecs + 1, I % kTileVecs + 1, false>...};
+  static constexpr decltype(&gemm_tile<1, 1, true>) kTransposed[] = {
+      &gemm_tile<I / kTileVecs + 1, I % kTileVecs + 1, true>...};
   static constexpr decltype(&gemm_indirect_tile<1, 1>) kIndirect[] = {
       &gemm_indirect_tile<I / kTileVecs + 1, I % kTileVecs + 1>...};
 };
@@ -143,6 +149,17 @@ void gemm(const float* a, std::ptrdiff_t lda, const float* b, float* c, std::ptr
                 FOVEA_INLINE_LAMBDA {
                   AllGemmTiles::kDirect[index](a + i * lda, lda, panel, fetch, c + i * ldc + j, ldc,
                                                columns, k, kernels::block_of(e, i, j));
+                });
+}
+
+void gemm_transposed(const float* a, std::ptrdiff_t lda, const float* b, float* c,
+                     std::ptrdiff_t ldc, std::ptrdiff_t m, int n, int k,
+                     const Epilogue& e) noexcept {
+  for_tiles(b, m, n, k,
+            [&](int index, std::ptrdiff_t i, int j, int columns, const float* panel, Fetch fetch)
+                FOVEA_INLINE_LAMBDA {
+                  AllGemmTiles::kTransposed[index](a + i, lda, panel, fetch, c + i * ldc + j, ldc,
+                                                   columns, k, kernels::block_of(e, i, j));
                 });
 }
 

@@ -68,6 +68,11 @@ FOVEA_INLINE Vec shift_exponent(Vec x, Vec, Vec shifted) {
   return {_mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x.v), n))};
 }
 
+FOVEA_INLINE Vec swap_pairs(Vec a) { return {_mm256_permute_ps(a.v, 0xB1)}; }
+FOVEA_INLINE Vec fma_alternating(Vec a, Vec b, Vec c) {
+  return {_mm256_fmaddsub_ps(a.v, b.v, c.v)};
+}
+
 FOVEA_INLINE float reduce_add(Vec a) {
   __m128 t = _mm_add_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
   t = _mm_add_ps(t, _mm_movehl_ps(t, t));

@@ -57,6 +57,11 @@ FOVEA_INLINE Vec scale_pow2(Vec x, Vec n) { return {_mm512_scalef_ps(x.v, n.v)};
 
 FOVEA_INLINE Vec shift_exponent(Vec x, Vec n, Vec) { return scale_pow2(x, n); }
 
+FOVEA_INLINE Vec swap_pairs(Vec a) { return {_mm512_permute_ps(a.v, 0xB1)}; }
+FOVEA_INLINE Vec fma_alternating(Vec a, Vec b, Vec c) {
+  return {_mm512_fmaddsub_ps(a.v, b.v, c.v)};
+}
+
 FOVEA_INLINE float reduce_add(Vec a) {
   __m256 s = _mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
   __m128 t = _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1));

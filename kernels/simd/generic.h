@@ -80,6 +80,11 @@ FOVEA_INLINE Vec shift_exponent(Vec x, Vec, Vec shifted) {
   return {as_float(as_int(x.v) + (as_int(shifted.v) << 23))};
 }
 
+FOVEA_INLINE Vec swap_pairs(Vec a) { return {__builtin_shufflevector(a.v, a.v, 1, 0, 3, 2)}; }
+FOVEA_INLINE Vec fma_alternating(Vec a, Vec b, Vec c) {
+  return {a.v * b.v + c.v * Float4{-1, 1, -1, 1}};
+}
+
 FOVEA_INLINE float reduce_add(Vec a) { return (a.v[0] + a.v[2]) + (a.v[1] + a.v[3]); }
 FOVEA_INLINE float larger(float a, float b) { return a > b ? a : b; }
 FOVEA_INLINE float reduce_max(Vec a) {

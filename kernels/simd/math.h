@@ -70,10 +70,10 @@ FOVEA_INLINE V exp2_negative(V x) {
 }
 
 // log(1 + e^x) as max(x, 0) + log(1 + t), t = e^-|x|; the logarithm is 2 artanh(s) with s = t / (2
-// + t) <= 1/3.  t is not below 2^-125.
+// + t) <= 1/3.  t is not below e^-87.
 template <class V>
 FOVEA_INLINE V softplus(V x) {
-  const V t = exp2_negative(mul(splat(-kLog2e), abs(x)));
+  const V t = exp_normal(sub(splat(0.0f), abs(x)));
   const V s = div(t, add(splat(2.0f), t));
   const V p = polynomial(mul(s, s), 1.0f, 0.333331573411f, 0.200124551371f, 0.139803014336f,
                          0.140891671994f);

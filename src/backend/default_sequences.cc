@@ -127,14 +127,16 @@ void Backend::do_state_space(CMapF x, CMapF dt, CMapF b, CMapF c, const StateSpa
 
 void Backend::do_linear_attention(CMapF q, CMapF k, CMapF v, const LinearAttentionSpec& spec,
                                   MapF y, Context& ctx) const {
-  const int d = q.c / spec.heads, dv = v.c / spec.heads;
+  const int channels = q.c / spec.heads, dv = v.c / spec.heads;
+  const int d = feature_count(spec, channels);
   const Workspace::Scope scope(ctx.workspace());
   const SlotArray<double> states(ctx, static_cast<std::ptrdiff_t>(d) * dv);
   const SlotArray<double> vectors(ctx, 4 * static_cast<std::ptrdiff_t>(d) + dv);
   ctx.pool().parallel_for(static_cast<std::ptrdiff_t>(q.n) * spec.heads, [&](std::ptrdiff_t i,
                                                                              int slot) {
     const int n = static_cast<int>(i / spec.heads), head = static_cast<int>(i % spec.heads);
-    const CMapF qs = q.image(n).channels(head * d, d), ks = k.image(n).channels(head * d, d);
+    const CMapF qs = q.image(n).channels(head * channels, channels);
+    const CMapF ks = k.image(n).channels(head * channels, channels);
     const CMapF vs = v.image(n).channels(head * dv, dv);
     const MapF ys = y.image(n).channels(head * dv, dv);
     double* const s = states[slot];
@@ -145,12 +147,13 @@ void Backend::do_linear_attention(CMapF q, CMapF k, CMapF v, const LinearAttenti
     double* const out = mapped + 4 * d;    // (dv)
     std::fill_n(s, static_cast<std::ptrdiff_t>(d) * dv, 0.0);
     std::fill_n(sum, 2 * d, 0.0);
-    const auto map_query = [&](int t) { map_features(spec.map, qs.row(t), nullptr, d, mapped); };
+    const auto map_query = [&](int t) { map_features(spec, qs.row(t), nullptr, channels, mapped); };
     const auto map_key = [&](int t) {
-      const float* const bias = spec.k_bias == nullptr
-                                    ? nullptr
-                                    : spec.k_bias + static_cast<std::ptrdiff_t>(t) * k.c + head * d;
-      map_features(spec.map, ks.row(t), bias, d, mapped);
+      const float* const bias =
+          spec.k_bias == nullptr
+              ? nullptr
+              : spec.k_bias + static_cast<std::ptrdiff_t>(t) * k.c + head * channels;
+      map_features(spec, ks.row(t), bias, channels, mapped);
     };
     const double tokens = ks.w;
 

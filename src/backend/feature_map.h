@@ -8,12 +8,32 @@
 
 namespace fovea {
 
-// out (d) = map(x + bias) of one head of one token; bias may be null.
-inline void map_features(FeatureMap map, const float* x, const float* bias, int d, double* out) {
-  for (int j = 0; j < d; ++j)
-    out[j] = static_cast<double>(x[j]) + (bias != nullptr ? bias[j] : 0.0);
-  switch (map) {
+// The features of a head of d channels.
+inline int feature_count(const LinearAttentionSpec& spec, int d) {
+  return spec.map == FeatureMap::performer ? spec.features : d;
+}
+
+// out (feature_count) = map(x + bias) of one head of one token; bias may be null.
+inline void map_features(const LinearAttentionSpec& spec, const float* x, const float* bias, int d,
+                         double* out) {
+  const auto biased = [&](int j) {
+    return static_cast<double>(x[j]) + (bias != nullptr ? bias[j] : 0.0);
+  };
+  if (spec.map == FeatureMap::performer) {
+    double squares = 0.0;
+    for (int j = 0; j < d; ++j) squares += biased(j) * biased(j);
+    const float* w = spec.projection;
+    for (int f = 0; f < spec.features; ++f, w += d) {
+      double dot = 0.0;
+      for (int j = 0; j < d; ++j) dot += w[j] * biased(j);
+      out[f] = std::exp(dot - squares / 2) / std::sqrt(static_cast<double>(spec.features));
+    }
+    return;
+  }
+  for (int j = 0; j < d; ++j) out[j] = biased(j);
+  switch (spec.map) {
     case FeatureMap::none:
+    case FeatureMap::performer:  // above
       return;
     case FeatureMap::relu:
       for (int j = 0; j < d; ++j) out[j] = std::max(out[j], 0.0);

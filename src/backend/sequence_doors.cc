@@ -2,6 +2,7 @@
 // The checks of the operators on sequences.
 #include "fovea/backend/backend.h"
 #include "src/backend/door.h"
+#include "src/backend/feature_map.h"
 
 namespace fovea {
 namespace {
@@ -105,16 +106,24 @@ void Backend::linear_attention(CMapF q, CMapF k, CMapF v, const LinearAttentionS
   if ((spec.rotary.cos == nullptr) != (spec.rotary.sin == nullptr)) {
     door.fail("rotary", "cosines and sines", "one of them");
   }
-  if (spec.rotary.cos != nullptr && (q.c / spec.heads) % 2 != 0) {
-    door.fail("rotary", "an even number of channels per head", std::to_string(q.c / spec.heads));
+  const bool projects = spec.map == FeatureMap::performer;
+  if (projects != (spec.features > 0)) {
+    door.fail("features", projects ? "a number above 0" : "0 without a projection",
+              std::to_string(spec.features));
+  }
+  if (projects) present(door, ctx, "projection", spec.projection);
+  const int channels = q.c / spec.heads, features = feature_count(spec, channels);
+  if (spec.rotary.cos != nullptr && features % 2 != 0) {
+    door.fail("rotary", "an even number of features per head", std::to_string(features));
   }
   door.output(y, q.n, q.h, q.w, v.c);
   door.separate("q", q, y);
   door.separate("k", k, y);
   door.separate("v", v, y);
-  const std::int64_t d = q.c / spec.heads;
-  ctx.count_macs((static_cast<std::int64_t>(q.rows()) + static_cast<std::int64_t>(k.rows())) * d *
-                 v.c);
+  // The state and what is read from it, and W x.
+  const std::int64_t columns = v.c + (projects ? q.c : 0);
+  ctx.count_macs((static_cast<std::int64_t>(q.rows()) + static_cast<std::int64_t>(k.rows())) *
+                 features * columns);
   if (!ctx.dry_run()) {
     do_linear_attention(q.tokens(), k.tokens(), v.tokens(), spec, y.tokens(), ctx);
   }

@@ -19,6 +19,10 @@ const LinearMixingOptions& checked(const Params& p, int c, const LinearMixingOpt
   if (o.kernel < 0 || (o.kernel != 0 && o.kernel % 2 == 0)) {
     refuse("a kernel of " + std::to_string(o.kernel) + "; wanted an odd one");
   }
+  if ((o.features > 0) != (o.map == FeatureMap::performer) || o.features < 0) {
+    refuse(std::to_string(o.features) + " features of a projection; wanted some with the map " +
+           "performer, 0 with any other");
+  }
   const bool any = !o.positions && o.h == 0 && o.w == 0;
   if (!any && (o.reduction < 1 || o.h < o.reduction || o.w < o.reduction)) {
     refuse("a map of " + std::to_string(o.h) + " x " + std::to_string(o.w) + " positions reduced " +
@@ -55,6 +59,7 @@ LinearMixing::LinearMixing(const Params& p, int c, const LinearMixingOptions& op
     const std::int64_t keys = std::int64_t{o.h / o.reduction} * (o.w / o.reduction);
     positions_ = p.floats("positional_encoding", {1, keys, c});
   }
+  if (o.features != 0) projection_ = p.floats("w", {o.features, c / o.heads});
   if (o.kernel != 0 && o.shared_kernel) {
     conv_.emplace(shared_convolution(p / "dwc", c, o.heads, o.kernel));
   } else if (o.kernel != 0) {
@@ -66,6 +71,8 @@ LinearMixing::LinearMixing(const Params& p, int c, const LinearMixingOptions& op
   spec_.mean = o.mean;
   spec_.k_bias = positions_.data();
   spec_.eps = o.eps;
+  spec_.projection = projection_.data();
+  spec_.features = o.features;
 }
 
 void LinearMixing::forward(CMapF q, CMapF k, CMapF v, MapF y, Context& ctx) const {

@@ -124,6 +124,23 @@ TEST_F(Reference, LinearAttentionFocusesItsFeatures) {
              0.1489803f, 0.1520441f, -0.0305666f, -0.1984052f, -0.2703593f});
 }
 
+TEST_F(Reference, LinearAttentionProjectsTheFeaturesOfPerformer) {
+  // W = 2 ramp(3, 4, a=.37); P = exp(q @ W.T - (q * q).sum(1, keepdim=True) / 2) / 3**.5, k
+  // likewise; (P_q @ (P_k.T @ v)) / (P_q @ P_k.sum(0) + 1e-8)
+  const Ramp q(1, 1, 3, 4, 0.31), k(1, 1, 3, 4, 0.53), v(1, 1, 3, 4, 0.71);
+  std::vector<float> w = ramp(12, 0.37);
+  for (float& value : w) value *= 2.0f;
+  LinearAttentionSpec spec;
+  spec.map = FeatureMap::performer;
+  spec.projection = w.data();
+  spec.features = 3;
+  spec.eps = 1e-8f;
+  const test::TestMap y(1, 1, 3, 4, 0);
+  b_.linear_attention(q, k, v, spec, y, ctx_);
+  expect(y, {0.1157293f, 0.6315184f, 0.8421096f, 0.6457293f, 0.1224752f, 0.5353865f, 0.6895581f,
+             0.5104828f, 0.0854071f, 0.4600380f, 0.6123433f, 0.4687178f});
+}
+
 TEST_F(Reference, GatedAttentionGoesBothWays) {
   // g = 3 ramp(3, 8, a=.61); S = exp(F.logsigmoid(g[t, :4]) / 16)[:, None] S + k[t]^T v[t];
   // y[t] = .5 q[t] @ S for t = 0, 1, 2; plus the same with g[t, 4:] for t = 2, 1, 0

@@ -80,8 +80,18 @@ TEST_F(SequenceDoor, HeadsAndGroupsDivideTheirChannels) {
           [&] { b_.linear_attention(x_, x_, x_, linear, y_, ctx_); });
   linear.heads = 2;
   linear.rotary = {values_, values_, true};
-  refuses("linear_attention: rotary: wanted an even number of channels per head, found 3.",
+  refuses("linear_attention: rotary: wanted an even number of features per head, found 3.",
           [&] { b_.linear_attention(x_, x_, x_, linear, y_, ctx_); });
+  linear.features = 4;
+  refuses("linear_attention: features: wanted 0 without a projection, found 4.",
+          [&] { b_.linear_attention(x_, x_, x_, linear, y_, ctx_); });
+  linear.map = FeatureMap::performer;
+  refuses("linear_attention: projection: wanted values, found none.",
+          [&] { b_.linear_attention(x_, x_, x_, linear, y_, ctx_); });
+  linear.features = 0;
+  refuses("linear_attention: features: wanted a number above 0, found 0.",
+          [&] { b_.linear_attention(x_, x_, x_, linear, y_, ctx_); });
+  linear.map = FeatureMap::none;
   linear.rotary.sin = nullptr;
   refuses("linear_attention: rotary: wanted cosines and sines, found one of them.",
           [&] { b_.linear_attention(x_, x_, x_, linear, y_, ctx_); });

@@ -162,15 +162,22 @@ TEST_P(Operators, LinearAttentionAgreesWithEveryFeature) {
     const Angles angles(std::max(s.queries, s.keys), s.d);
     const std::vector<float> bias =
         random_floats(static_cast<std::size_t>(s.keys * s.heads * s.d), 5);
+    const std::vector<float> projection =
+        random_floats(static_cast<std::size_t>((s.d + 2) * s.d), 6);
     for (const FeatureMap map : {FeatureMap::none, FeatureMap::relu, FeatureMap::elu_plus_one,
-                                 FeatureMap::exp, FeatureMap::focused}) {
+                                 FeatureMap::exp, FeatureMap::focused, FeatureMap::performer}) {
       for (int parts = 0; parts < 16; ++parts) {
         if (map != FeatureMap::elu_plus_one && parts != 0 && parts != 15) continue;
         LinearAttentionSpec spec;
+        if (map == FeatureMap::performer) {
+          spec.projection = projection.data();
+          spec.features = s.d / 2 * 2 + 2;
+        }
         spec.heads = s.heads;
         spec.map = map;
         // Sums of signed features may be near zero: those are not divided by.
-        spec.normalize = map == FeatureMap::elu_plus_one || map == FeatureMap::exp;
+        spec.normalize = map == FeatureMap::elu_plus_one || map == FeatureMap::exp ||
+                         map == FeatureMap::performer;
         spec.mean = (parts & 1) != 0;
         if (parts & 2) spec.k_bias = bias.data();
         spec.augment = (parts & 4) != 0;

@@ -85,6 +85,37 @@ void check_gemm(const KernelTable& t) {
   }
 }
 
+void expect_same(const Matrix& got, const Matrix& want) {
+  ASSERT_TRUE(got.canaries_alive());
+  for (std::ptrdiff_t i = 0; i < want.rows(); ++i) {
+    for (std::ptrdiff_t j = 0; j < want.columns(); ++j) {
+      ASSERT_EQ(got.at(i, j), want.at(i, j))
+          << want.rows() << " x " << want.columns() << " at " << i << ", " << j;
+    }
+  }
+}
+
+// The same bits as from the rows themselves.
+void check_gemm_transposed(const KernelTable& t) {
+  for (int m = 1; m <= 2 * t.gemm_rows + 1; ++m) {
+    for (const int n : {1, t.gemm_cols - 1, t.gemm_cols, 2 * t.gemm_cols + 3}) {
+      const int k = 1 + (m * 7 + n) % 19;
+      const Matrix a(m, k, 2), w(n, k);
+      Matrix transposed(k, m, 1), want(m, n, 3), got(m, n, 3);
+      for (int p = 0; p < k; ++p) {
+        for (int i = 0; i < m; ++i) transposed.at(p, i) = a.at(i, p);
+      }
+      const Matrix b = packed_nk(t, w);
+      const EpilogueOperands operands(m, n);
+      const Epilogue e = operands.combination(15, Act::gelu);
+      t.gemm(a.data(), a.ld(), b.data(), want.data(), want.ld(), m, n, k, e);
+      t.gemm_transposed(transposed.data(), transposed.ld(), b.data(), got.data(), got.ld(), m, n, k,
+                        e);
+      expect_same(got, want);
+    }
+  }
+}
+
 // The same bits as from whole rows, wherever the pieces lie; two rows may share one.
 void check_gemm_indirect(const KernelTable& t) {
   for (int m = 1; m <= 2 * t.gemm_rows + 1; ++m) {
@@ -108,12 +139,7 @@ void check_gemm_indirect(const KernelTable& t) {
       Matrix want(m, n, 3), got(m, n, 3);
       t.gemm(a.data(), a.ld(), b.data(), want.data(), want.ld(), m, n, pieces * depth, e);
       t.gemm_indirect(from.data(), m, pieces, depth, b.data(), got.data(), got.ld(), m, n, e);
-      ASSERT_TRUE(got.canaries_alive());
-      for (int i = 0; i < m; ++i) {
-        for (int j = 0; j < n; ++j) {
-          ASSERT_EQ(got.at(i, j), want.at(i, j)) << "m " << m << " n " << n << " depth " << depth;
-        }
-      }
+      expect_same(got, want);
     }
   }
 }

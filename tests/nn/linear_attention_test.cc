@@ -40,6 +40,7 @@ class Formula {
   }
 
   std::vector<double> mapped(CMapF x, int token, int first, int dim, bool positions) const {
+    if (o_.map == FeatureMap::performer) return projected(x, token, first, dim);
     std::vector<double> y;
     double before = 0, after = 0;
     for (int i = first; i < first + dim; ++i) {
@@ -56,6 +57,19 @@ class Formula {
     }
     if (o_.map == FeatureMap::focused && after > 0) {
       for (double& value : y) value *= std::sqrt(before / after);
+    }
+    return y;
+  }
+
+  std::vector<double> projected(CMapF x, int token, int first, int dim) const {
+    std::vector<double> y;
+    for (int f = 0; f < o_.features; ++f) {
+      double exponent = 0;
+      for (int i = 0; i < dim; ++i) {
+        const double value = x.row(token)[first + i];
+        exponent += number("w", f * dim + i) * value - value * value / 2;
+      }
+      y.push_back(std::exp(exponent) / std::sqrt(o_.features));
     }
     return y;
   }
@@ -110,6 +124,7 @@ TEST(LinearMixing, IsTheFormulaWithEveryFeatureMap) {
   expect_formula({.heads = 1, .map = FeatureMap::exp}, "exp");
   expect_formula({.heads = 2, .map = FeatureMap::focused}, "focused");
   expect_formula({.heads = 2, .map = FeatureMap::none, .normalize = false}, "none");
+  expect_formula({.heads = 2, .map = FeatureMap::performer, .features = 5}, "performer");
 }
 
 TEST(LinearMixing, ConvolvesValuesAndAddsPositions) {
@@ -145,6 +160,8 @@ TEST(LinearMixing, RefusesWhatTheFormulaHasNoMeaningFor) {
   };
   refuses({.heads = 3}, "linear attention \"attn\": 8 channels do not divide into 3 heads");
   refuses({.kernel = 2}, "a kernel of 2; wanted an odd one");
+  refuses({.features = 4}, "4 features of a projection; wanted some with the map performer");
+  refuses({.map = FeatureMap::performer}, "0 features of a projection");
   refuses({.positions = true}, "a map of 0 x 0 positions");
 }
 

@@ -74,6 +74,9 @@ enum class FeatureMap : std::uint8_t {
   elu_plus_one,  // elu(x) + 1 (arXiv:2006.16236)
   exp,
   focused,  // relu(x)^3, scaled back to the length of relu(x) per head (arXiv:2308.00442)
+  // exp(W x - |x|^2 / 2) / sqrt(features), whose products approximate exp(q . k) for random rows of
+  // W (arXiv:2009.14794)
+  performer,
 };
 
 // A table of rotations for rotary position embedding, (tokens, head_dim) each: y = x cos + rot(x)
@@ -100,7 +103,9 @@ struct LinearAttentionSpec {
   float eps = 1e-6f;
   bool augment = false;
   float augment_scale = 1.0f;
-  RotarySpec rotary{};
+  RotarySpec rotary{};                // over the features
+  const float* projection = nullptr;  // W of performer, (features, channels of a head)
+  int features = 0;                   // of a head with performer, else 0
 };
 
 // Gated linear attention (arXiv:2312.06635), bidirectional as in ViG (arXiv:2405.18425): with

@@ -14,6 +14,7 @@ struct LinearMixingOptions {
   bool normalize = true;
   bool mean = false;  // means over the keys in the place of sums
   float eps = 1e-6f;
+  int features = 0;            // of a head with FeatureMap::performer, else 0
   int kernel = 0;              // of the convolution of the values, odd; 0: there is none
   bool shared_kernel = false;  // one for all heads
   bool positions = false;      // learned ones, added to the keys
@@ -29,12 +30,13 @@ struct LinearMixingOptions {
 //
 //   y_i = q'_i (sum over j of k'_j v_j^T) / (q'_i . sum over j of k'_j + eps) + dw(v)
 //
-// without the division unless `normalize`. Binds "positional_encoding" (1, keys, c) with
-// `positions`, and with a kernel "dwc", (c, 1, kernel, kernel) or, shared, (c / heads, 1, kernel,
-// kernel).
+// without the division unless `normalize`. Binds "w" (features, c / heads), the projection of
+// performer, with `features`, "positional_encoding" (1, keys, c) with `positions`, and with a
+// kernel "dwc", (c, 1, kernel, kernel) or, shared, (c / heads, 1, kernel, kernel).
 class LinearMixing {
  public:
-  // Throws Error(argument) for heads that do not divide c, even kernels and maps without positions.
+  // Throws Error(argument) for heads that do not divide c, even kernels, maps without positions,
+  // and features for another map than performer's or none for that.
   LinearMixing(const Params& p, int c, const LinearMixingOptions& options);
 
   // q, y (n, h, w, c); k, v (n, h / reduction, w / reduction, c); any channel ranges. Where h and w
@@ -44,7 +46,8 @@ class LinearMixing {
 
  private:
   const Backend* backend_;
-  FloatBuffer positions_;  // (keys, c), or empty
+  FloatBuffer positions_;   // (keys, c), or empty
+  FloatBuffer projection_;  // (features, c / heads), or empty
   std::optional<Conv2d> conv_;
   LinearAttentionSpec spec_;
   int h_, w_;

@@ -2,7 +2,9 @@
 // Linear attention and the non-causal state space: a state K^T V summed over the tokens, then Q
 // times it. Tokens pass in tiles that stay in L2 with what is made of them.
 #include <algorithm>
+#include <cmath>
 
+#include "src/backend/feature_map.h"
 #include "src/backend/native/native_backend.h"
 #include "src/backend/parallel.h"
 
@@ -21,6 +23,22 @@ static_assert(same(kernels::Feature::none, FeatureMap::none) &&
               same(kernels::Feature::exp, FeatureMap::exp) &&
               same(kernels::Feature::focused, FeatureMap::focused));
 
+struct Rows {
+  const float* data;
+  std::ptrdiff_t ld;
+};
+
+// Keys and values of some tokens of a state, wherever they are.
+struct KeyTile {
+  Rows keys, values;
+};
+
+// Scratch of a thread for a tile: keys (kTile, rows), values (kTile, columns), the mean of its keys
+// (rows); and the sum of all keys (rows), to which those of the tile may be added.
+struct TileScratch {
+  float *keys, *values, *key_mean, *key_sum;
+};
+
 // States of several heads or groups of heads: S (rows, columns) each, summed over `tokens`.
 class States {
  public:
@@ -35,41 +53,36 @@ class States {
         packed_(ctx.workspace().floats(static_cast<std::size_t>(count * packed_size_))),
         sums_(ctx.workspace().floats(static_cast<std::size_t>(count * rows))) {}
 
-  // fill(state, first token, count, scratch of values) writes keys (count, rows) and returns where
-  // the values (count, columns) are; turn(first token, count, keys) may change the keys once they
-  // have been added up.
-  template <class Fill, class Turn>
-  void sum(Context& ctx, const Fill& fill, const Turn& turn) const {
+  // make_tile(state, first token, count, TileScratch) gives the KeyTile of some tokens, and adds
+  // its keys to the scratch's sum where that is wanted.
+  template <class MakeTile>
+  void sum(Context& ctx, const MakeTile& make_tile) const {
     const Workspace::Scope scope(ctx.workspace());
     const std::ptrdiff_t size = static_cast<std::ptrdiff_t>(rows_) * columns_;
     const std::ptrdiff_t stride = size + rows_;  // a partial state and the sum of its keys
     float* const partial =
         ctx.workspace().floats(static_cast<std::size_t>(count_ * parts_.parts() * stride));
-    const SlotScratch keys(ctx, kTile * rows_), turned(ctx, kTile * rows_);
-    const SlotScratch scratch(ctx, kTile * columns_);
+    const SlotScratch keys(ctx, kTile * rows_), values(ctx, kTile * columns_);
     const SlotScratch packed(ctx, k_.packed_size(columns_, static_cast<int>(kTile)));
     const SlotScratch mean(ctx, rows_);
     ctx.pool().parallel_for(count_ * parts_.parts(), [&](std::ptrdiff_t i, int slot) {
       const std::ptrdiff_t part = i % parts_.parts();
       float* const s = partial + i * stride;
-      float* const total = s + size;
-      std::fill_n(total, rows_, 0.0f);
+      std::fill_n(s + size, rows_, 0.0f);
       const std::ptrdiff_t begin = parts_.begin(part), end = begin + parts_.size(part);
       for (std::ptrdiff_t first = begin; first < end; first += kTile) {
         const std::ptrdiff_t tokens = std::min(kTile, end - first);
-        const CMapF values = fill(i / parts_.parts(), first, tokens, keys[slot], scratch[slot]);
-        k_.column_mean(keys[slot], rows_, tokens, rows_, mean[slot]);
-        for (int j = 0; j < rows_; ++j) total[j] += mean[slot][j] * static_cast<float>(tokens);
-        turn(first, tokens, keys[slot]);
-        k_.transpose_rows(keys[slot], rows_, turned[slot], kTile, tokens, rows_);
-        k_.pack_kn(values.data, values.ld, columns_, static_cast<int>(tokens), packed[slot]);
+        const KeyTile tile = make_tile(i / parts_.parts(), first, tokens,
+                                       TileScratch{keys[slot], values[slot], mean[slot], s + size});
+        k_.pack_kn(tile.values.data, tile.values.ld, columns_, static_cast<int>(tokens),
+                   packed[slot]);
         kernels::Epilogue e;
         if (first > begin) {
           e.residual = s;
           e.ldr = columns_;
         }
-        k_.gemm(turned[slot], kTile, packed[slot], s, columns_, rows_, columns_,
-                static_cast<int>(tokens), e);
+        k_.gemm_transposed(tile.keys.data, tile.keys.ld, packed[slot], s, columns_, rows_, columns_,
+                           static_cast<int>(tokens), e);
       }
     });
     ctx.pool().parallel_for(count_, [&](std::ptrdiff_t i, int) {
@@ -95,92 +108,142 @@ class States {
   float *packed_, *sums_;
 };
 
-// Queries, keys and values of the heads of all images, in tiles.
-struct HeadTiles {
-  const kernels::KernelTable& k;
-  const LinearAttentionSpec& spec;
-  CMapF q, keys, values;
-  int d, dv;
+CMapF head_of(const CMapF& m, std::ptrdiff_t i, int heads) {
+  return m.image(static_cast<int>(i / heads))
+      .channels(static_cast<int>(i % heads) * (m.c / heads), m.c / heads);
+}
 
-  CMapF head(const CMapF& m, std::ptrdiff_t i, int channels) const {
-    return m.image(static_cast<int>(i / spec.heads))
-        .channels(static_cast<int>(i % spec.heads) * channels, channels);
-  }
-  kernels::Feature feature() const { return static_cast<kernels::Feature>(spec.map); }
-  // Mapped queries or keys, tile (count, d).
-  void map_queries(std::ptrdiff_t i, std::ptrdiff_t first, std::ptrdiff_t count,
-                   float* tile) const {
-    const CMapF x = head(q, i, d);
-    k.map_features(feature(), x.row(first), x.ld, nullptr, 0, tile, d, count, d);
-  }
-  void map_keys(std::ptrdiff_t i, std::ptrdiff_t first, std::ptrdiff_t count, float* tile) const {
-    const CMapF x = head(keys, i, d);
-    const float* const bias =
-        spec.k_bias == nullptr ? nullptr : spec.k_bias + first * keys.c + i % spec.heads * d;
-    k.map_features(feature(), x.row(first), x.ld, bias, keys.c, tile, d, count, d);
-  }
-  void rotate(std::ptrdiff_t first, std::ptrdiff_t count, float* tile) const {
-    const RotarySpec& r = spec.rotary;
-    if (r.cos == nullptr) return;
-    k.rotate_pairs(tile, d, r.cos + first * d, r.sin + first * d, d, r.interleaved, tile, d, count,
-                   d);
-  }
-};
-
-// weights (heads of all images, tokens): L softmax(scale mean(q') . k'), the augmentation of keys.
-void weigh_keys(const HeadTiles& t, std::ptrdiff_t heads, float* weights, Context& ctx) {
+// Features of all heads of x, where they are wanted more than once.
+MapF map_all(const kernels::KernelTable& k, const LinearAttentionSpec& spec, const CMapF& x,
+             const float* bias, Context& ctx) {
+  const int d = x.c / spec.heads, features = feature_count(spec, d);
+  const MapF y = ctx.workspace().map(x.n, 1, x.w, spec.heads * features);
   const Workspace::Scope scope(ctx.workspace());
-  const SlotScratch tiles(ctx, kTile * t.d), means(ctx, 2 * t.d);
-  const std::ptrdiff_t queries = t.q.w, keys = t.keys.w;
-  ctx.pool().parallel_for(heads, [&](std::ptrdiff_t i, int slot) {
-    float* const mean = means[slot];
-    float* const part = mean + t.d;
-    std::fill_n(mean, t.d, 0.0f);
-    for (std::ptrdiff_t first = 0; first < queries; first += kTile) {
-      const std::ptrdiff_t count = std::min(kTile, queries - first);
-      t.map_queries(i, first, count, tiles[slot]);
-      t.k.column_mean(tiles[slot], t.d, count, t.d, part);
-      const float share = static_cast<float>(count) / static_cast<float>(queries);
-      for (int j = 0; j < t.d; ++j) mean[j] += part[j] * share;
+  float* projection = nullptr;
+  if (spec.map == FeatureMap::performer) {
+    projection = ctx.workspace().floats(static_cast<std::size_t>(k.packed_size(features, d)));
+    k.pack_nk(spec.projection, d, features, d, projection);
+  }
+  const EvenParts blocks(x.w, kTile);
+  const SlotScratch biased(ctx, kTile * d), squares(ctx, kTile);
+  const auto tile = [&](std::ptrdiff_t i, int slot) {
+    const std::ptrdiff_t head = i / blocks.parts(), first = blocks.begin(i % blocks.parts());
+    const std::ptrdiff_t count = blocks.size(i % blocks.parts());
+    const CMapF from = head_of(x, head, spec.heads);
+    const float* const shift =
+        bias == nullptr ? nullptr : bias + first * x.c + head % spec.heads * d;
+    float* const to =
+        y.image(static_cast<int>(head / spec.heads)).row(first) + head % spec.heads * features;
+    if (projection == nullptr) {
+      return k.map_features(static_cast<kernels::Feature>(spec.map), from.row(first), from.ld,
+                            shift, x.c, to, y.ld, count, d);
     }
-    for (int j = 0; j < t.d; ++j) mean[j] *= t.spec.augment_scale;
-    float* const w = weights + i * keys;
-    for (std::ptrdiff_t first = 0; first < keys; first += kTile) {
-      const std::ptrdiff_t count = std::min(kTile, keys - first);
-      t.map_keys(i, first, count, tiles[slot]);
-      t.k.row_dots(tiles[slot], t.d, mean, w + first, count, t.d);
+    k.map_features(kernels::Feature::none, from.row(first), from.ld, shift, x.c, biased[slot], d,
+                   count, d);
+    k.row_dots(biased[slot], d, biased[slot], d, squares[slot], count, d);
+    k.gemm(biased[slot], d, projection, to, y.ld, count, features, d, {});
+    for (std::ptrdiff_t t = 0; t < count; ++t) {
+      for (int f = 0; f < features; ++f) to[t * y.ld + f] -= 0.5f * squares[slot][t];
     }
-    t.k.softmax(w, keys, w, keys, 1, static_cast<int>(keys));
-    const float tokens = static_cast<float>(keys);
-    t.k.scale_rows(w, keys, &tokens, 0, w, keys, 1, static_cast<int>(keys));
-  });
+    const float share = 1.0f / std::sqrt(static_cast<float>(features));
+    k.map_features(kernels::Feature::exp, to, y.ld, nullptr, 0, to, y.ld, count, features);
+    k.scale_rows(to, y.ld, &share, 0, to, y.ld, count, features);
+  };
+  ctx.pool().parallel_for(static_cast<std::ptrdiff_t>(x.n) * spec.heads * blocks.parts(), tile);
+  return y;
+}
+
+// weights (heads of all images, tokens): L softmax(scale mean(q') . k'), the augmentation of keys,
+// of features q' and k'.
+void weigh_keys(const kernels::KernelTable& kernels, const CMapF& q, const CMapF& k, int heads,
+                float scale, float* weights, Context& ctx) {
+  const Workspace::Scope scope(ctx.workspace());
+  const int d = q.c / heads;
+  const SlotScratch means(ctx, 2 * d);
+  ctx.pool().parallel_for(
+      static_cast<std::ptrdiff_t>(q.n) * heads, [&](std::ptrdiff_t i, int slot) {
+        const CMapF queries = head_of(q, i, heads), keys = head_of(k, i, heads);
+        float* const mean = means[slot];
+        float* const part = mean + d;
+        std::fill_n(mean, d, 0.0f);
+        for (int first = 0; first < queries.w; first += static_cast<int>(kTile)) {
+          const int count = std::min(static_cast<int>(kTile), queries.w - first);
+          kernels.column_mean(queries.row(first), queries.ld, count, d, part);
+          const float share = static_cast<float>(count) / static_cast<float>(queries.w);
+          for (int j = 0; j < d; ++j) mean[j] += part[j] * share;
+        }
+        for (int j = 0; j < d; ++j) mean[j] *= scale;
+        float* const w = weights + i * k.w;
+        kernels.row_dots(keys.data, keys.ld, mean, 0, w, k.w, d);
+        kernels.softmax(w, k.w, w, k.w, 1, k.w);
+        const float tokens = static_cast<float>(k.w);
+        kernels.scale_rows(w, k.w, &tokens, 0, w, k.w, 1, k.w);
+      });
+}
+
+// x(count, d) with its bias, mapped, in `scratch`; x itself where there is nothing to do.
+Rows mapped(const kernels::KernelTable& kernels, FeatureMap map, Rows x, const float* bias,
+            std::ptrdiff_t ldb, std::ptrdiff_t count, int d, float* scratch) {
+  if (map == FeatureMap::none && bias == nullptr) return x;
+  kernels.map_features(static_cast<kernels::Feature>(map), x.data, x.ld, bias, ldb, scratch, d,
+                       count, d);
+  return {scratch, d};
+}
+
+// The same for the rotations of tokens from `first` on.
+Rows rotated(const kernels::KernelTable& kernels, const RotarySpec& r, Rows x, std::ptrdiff_t first,
+             std::ptrdiff_t count, int d, float* scratch) {
+  if (r.cos == nullptr) return x;
+  kernels.rotate_pairs(x.data, x.ld, r.cos + first * d, r.sin + first * d, d, r.interleaved,
+                       scratch, d, count, d);
+  return {scratch, d};
+}
+
+// Adds the columns of a tile of keys (count, d) to total (d).
+void add_keys(const kernels::KernelTable& kernels, Rows keys, std::ptrdiff_t count, int d,
+              float* mean, float* total) {
+  kernels.column_mean(keys.data, keys.ld, count, d, mean);
+  for (int j = 0; j < d; ++j) total[j] += mean[j] * static_cast<float>(count);
 }
 
 }  // namespace
 
 void NativeBackend::do_linear_attention(CMapF q, CMapF k, CMapF v, const LinearAttentionSpec& spec,
                                         MapF y, Context& ctx) const {
+  const Workspace::Scope scope(ctx.workspace());
+  LinearAttentionSpec rest = spec;  // what is left to do to the features
+  if (spec.augment || spec.map == FeatureMap::performer) {
+    q = map_all(kernels_, spec, q, nullptr, ctx);
+    k = map_all(kernels_, spec, k, spec.k_bias, ctx);
+    rest.map = FeatureMap::none;
+    rest.k_bias = nullptr;
+  }
   const int d = q.c / spec.heads, dv = v.c / spec.heads;
   const std::ptrdiff_t heads = static_cast<std::ptrdiff_t>(q.n) * spec.heads;
-  const HeadTiles tiles{kernels_, spec, q, k, v, d, dv};
-  const Workspace::Scope scope(ctx.workspace());
   float* weights = nullptr;
   if (spec.augment) {
     weights = ctx.workspace().floats(static_cast<std::size_t>(heads * k.w));
-    weigh_keys(tiles, heads, weights, ctx);
+    weigh_keys(kernels_, q, k, spec.heads, spec.augment_scale, weights, ctx);
   }
+
   const States states(kernels_, ctx, heads, k.w, d, dv);
-  const auto fill = [&](std::ptrdiff_t i, std::ptrdiff_t first, std::ptrdiff_t count, float* ks,
-                        float*) {
-    tiles.map_keys(i, first, count, ks);
+  states.sum(ctx, [&](std::ptrdiff_t i, std::ptrdiff_t first, std::ptrdiff_t count,
+                      const TileScratch& scratch) {
+    const CMapF from = head_of(k, i, spec.heads), values = head_of(v, i, spec.heads);
+    const float* const bias =
+        rest.k_bias == nullptr ? nullptr : rest.k_bias + first * k.c + i % spec.heads * d;
+    Rows keys =
+        mapped(kernels_, rest.map, {from.row(first), from.ld}, bias, k.c, count, d, scratch.keys);
     if (weights != nullptr) {
-      kernels_.scale_rows(ks, d, weights + i * k.w + first, 1, ks, d, count, d);
+      kernels_.scale_rows(keys.data, keys.ld, weights + i * k.w + first, 1, scratch.keys, d, count,
+                          d);
+      keys = {scratch.keys, d};
     }
-    return tiles.head(v, i, dv).row_range(first, static_cast<int>(count));
-  };
-  states.sum(ctx, fill, [&](std::ptrdiff_t first, std::ptrdiff_t count, float* ks) {
-    tiles.rotate(first, count, ks);
+    if (spec.normalize) add_keys(kernels_, keys, count, d, scratch.key_mean, scratch.key_sum);
+    keys = rotated(kernels_, spec.rotary, keys, first, count, d, scratch.keys);
+    return KeyTile{keys, {values.row(first), values.ld}};
   });
+
   // Means are sums whose share comes in with the factor of the whole row.
   const float share = spec.mean ? 1.0f / static_cast<float>(k.w) : 1.0f;
   const EvenParts blocks(q.w, kTile);
@@ -189,18 +252,20 @@ void NativeBackend::do_linear_attention(CMapF q, CMapF k, CMapF v, const LinearA
     const std::ptrdiff_t head = i / blocks.parts();
     const std::ptrdiff_t first = blocks.begin(i % blocks.parts());
     const std::ptrdiff_t count = blocks.size(i % blocks.parts());
-    float* const queries = tile[slot];
+    const CMapF from = head_of(q, head, spec.heads);
+    Rows queries =
+        mapped(kernels_, rest.map, {from.row(first), from.ld}, nullptr, 0, count, d, tile[slot]);
     float* const norm = norms[slot];
-    tiles.map_queries(head, first, count, queries);
     std::fill_n(norm, count, share);
     if (spec.normalize) {
-      kernels_.row_dots(queries, d, states.key_sum(head), norm, count, d);
+      kernels_.row_dots(queries.data, queries.ld, states.key_sum(head), 0, norm, count, d);
       for (std::ptrdiff_t t = 0; t < count; ++t) norm[t] = share / (norm[t] * share + spec.eps);
     }
-    tiles.rotate(first, count, queries);
+    queries = rotated(kernels_, spec.rotary, queries, first, count, d, tile[slot]);
     const MapF out = y.image(static_cast<int>(head / spec.heads))
                          .channels(static_cast<int>(head % spec.heads) * dv, dv);
-    kernels_.gemm(queries, d, states.packed(head), out.row(first), out.ld, count, dv, d, {});
+    kernels_.gemm(queries.data, queries.ld, states.packed(head), out.row(first), out.ld, count, dv,
+                  d, {});
     if (spec.normalize || spec.mean) {
       kernels_.scale_rows(out.row(first), out.ld, norm, 1, out.row(first), out.ld, count, dv);
     }
@@ -238,20 +303,17 @@ void NativeBackend::shared_state(CMapF x, CMapF dt, CMapF b, CMapF c, const Stat
     kernels_.epilogue_map(w, weight.ld, w, weight.ld, last - first, dt.c, rates);
   });
   const States states(kernels_, ctx, count, x.w, state, columns);
-  const auto fill = [&](std::ptrdiff_t i, std::ptrdiff_t first, std::ptrdiff_t tokens, float* ks,
-                        float* vs) {
+  states.sum(ctx, [&](std::ptrdiff_t i, std::ptrdiff_t first, std::ptrdiff_t tokens,
+                      const TileScratch& scratch) {
     const CMapF keys = b.image(image(i)).channels(group(i) * state, state);
-    const float one = 1.0f;
-    kernels_.scale_rows(keys.row(first), keys.ld, &one, 0, ks, state, tokens, state);
     for (int head = 0; head < heads; ++head) {
       const int at = first_head(i) + head;
       kernels_.scale_rows(x.image(image(i)).row(first) + at * p, x.ld,
-                          weight.image(image(i)).row(first) + at, weight.ld, vs + head * p, columns,
-                          tokens, p);
+                          weight.image(image(i)).row(first) + at, weight.ld,
+                          scratch.values + head * p, columns, tokens, p);
     }
-    return CMapF(vs, 1, 1, static_cast<int>(tokens), columns);
-  };
-  states.sum(ctx, fill, [](std::ptrdiff_t, std::ptrdiff_t, float*) {});
+    return KeyTile{{keys.row(first), keys.ld}, {scratch.values, columns}};
+  });
   const EvenParts blocks(x.w, kTile);
   ctx.pool().parallel_for(count * blocks.parts(), [&](std::ptrdiff_t task, int) {
     const std::ptrdiff_t i = task / blocks.parts();
