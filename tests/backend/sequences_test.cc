@@ -159,7 +159,7 @@ TEST_P(Operators, LinearAttentionAgreesWithEveryFeature) {
     const TestMap q(s.n, 1, s.queries, s.heads * s.d, 1, 1), k(s.n, 1, s.keys, s.heads * s.d, 2, 2);
     const TestMap v(s.n, 1, s.keys, s.heads * s.dv, 3, 3);
     const TestMap y(s.n, 1, s.queries, s.heads * s.dv, 1, 4);
-    const Angles angles(std::max(s.queries, s.keys), s.d);
+    const Angles angles(std::max(s.queries, s.keys), s.d + 2);
     const std::vector<float> bias =
         random_floats(static_cast<std::size_t>(s.keys * s.heads * s.d), 5);
     const std::vector<float> projection =
