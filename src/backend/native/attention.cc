@@ -112,6 +112,8 @@ struct NativeBackend::WindowTask {
     for (std::ptrdiff_t t = 0; t < area; ++t, out += ldo) {
       const float* const row = at[t] < 0 ? spec.pad_qkv : map.row(at[t]);
       if (row != nullptr) {
+        // The next head's channels follow: they come into the cache meanwhile.
+        for (int c = 0; c < count; c += 16) __builtin_prefetch(row + first + count + c);
         copy_floats(row + first, count, out);
       } else {
         std::fill_n(out, count, 0.0f);
