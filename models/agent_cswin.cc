@@ -4,7 +4,7 @@
 // agent_transformer/models/agent_cswin.py), under their names, for their checkpoints.
 //
 // Blocks with agents have stripes as wide as "la_split_size" says, in the published networks the
-// whole map.
+// whole map. "norm_layer" says nothing of the norms after convolutions, as in the reference.
 #include <memory>
 
 #include "fovea/nn/agent_attention.h"
@@ -12,6 +12,7 @@
 #include "models/agent_input.h"
 #include "models/cswin_network.h"
 #include "models/families.h"
+#include "models/norm_epsilon.h"
 
 namespace fovea::models {
 namespace {
@@ -40,6 +41,7 @@ constexpr auto kModels = model_table(kVariants);
 
 struct AgentCswinConfig : CswinConfig {
   List<int> agent_num = {9, 16, 49, 49};
+  float norm_eps = kNormEps;  // of blocks, and of the last norm
 };
 
 AgentCswinConfig configured(int variant, const ModelArgs& args) {
@@ -56,6 +58,7 @@ AgentCswinConfig configured(int variant, const ModelArgs& args) {
   }
   read_cswin_args(args, c, 'A', 'B', variant < 0 ? "AAAA" : "AABB");
   args.read("agent_num", c.agent_num, 1, 1 << 12);
+  read_norm_epsilon(args, c.norm_eps);
   args.finish("agent_cswin");
   check_cswin_config(c);
   require_cswin_stages("agent_num", c.agent_num.size());
@@ -83,8 +86,7 @@ std::unique_ptr<const nn::Mixer> make_mixer(const Params& p, const AgentCswinCon
 std::unique_ptr<Backbone> make(const Params& p, int variant, const ModelArgs& args) {
   const AgentCswinConfig c = configured(variant, args);
   return std::make_unique<CswinNetwork<nn::MetaFormerBlock, nn::LayerNorm>>(
-      p, "agent_cswin", c,
-      nn::LayerNorm(p / "norm", c.dim(CswinConfig::kStages - 1), CswinConfig::kNormEps),
+      p, "agent_cswin", c, nn::LayerNorm(p / "norm", c.dim(CswinConfig::kStages - 1), c.norm_eps),
       [](const Params& conv, const Params& norm, const CswinConv& o) {
         return CswinMerging{
             nn::Conv2d(conv, o.in, o.out, o.kernel, Conv2dSpec::square(o.stride, o.pad)),
@@ -92,7 +94,7 @@ std::unique_ptr<Backbone> make(const Params& p, int variant, const ModelArgs& ar
       },
       [&](const Params& block, int stage, int index) {
         nn::MetaFormerOptions options;
-        options.norm.eps = CswinConfig::kNormEps;
+        options.norm.eps = c.norm_eps;
         options.mlp_hidden = cswin_hidden_width(c, stage);
         options.mlp_form = nn::LinearForm::matrix;
         return nn::MetaFormerBlock(block, c.dim(stage), options,

@@ -16,6 +16,7 @@
 #include "models/agent_input.h"
 #include "models/deit_network.h"
 #include "models/families.h"
+#include "models/norm_epsilon.h"
 
 namespace fovea::models {
 namespace {
@@ -62,6 +63,7 @@ AgentDeitConfig configured(AgentDeitConfig c, const ModelArgs& args) {
     args.read("distilled", distilled);
     if (distilled) wrong_argument("distilled", "false, agents know one token only", "true");
   }
+  read_norm_epsilon(args, c.norm_eps);
   args.finish("agent_deit");
   check_deit_config(c);
   if (c.img_size.h != c.img_size.w || c.patch_size.h != c.patch_size.w) {

@@ -9,7 +9,6 @@
 // others.
 //
 // Deviations: `num_stages` other than 4 is refused.
-#include <charconv>
 #include <memory>
 #include <string>
 
@@ -18,12 +17,11 @@
 #include "fovea/nn/reduced_attention.h"
 #include "models/agent_input.h"
 #include "models/families.h"
+#include "models/norm_epsilon.h"
 #include "models/pvt_network.h"
 
 namespace fovea::models {
 namespace {
-
-constexpr float kTorchEps = 1e-5f;
 
 struct AgentPvtVariant {
   std::string_view name;
@@ -53,21 +51,6 @@ constexpr AgentPvtVariant kVariants[] = {
 };
 constexpr auto kModels = model_table(kVariants);
 
-// "LayerNorm", which is torch's own epsilon, or "LayerNorm eps 1e-6".
-float norm_epsilon(const std::string& name) {
-  constexpr std::string_view kPlain = "LayerNorm", kPrefix = "LayerNorm eps ";
-  if (name == kPlain) return kTorchEps;
-  float eps = 0.0f;
-  const char* const end = name.data() + name.size();
-  const auto [stop, error] = name.starts_with(kPrefix)
-                                 ? std::from_chars(name.data() + kPrefix.size(), end, eps)
-                                 : std::from_chars_result{name.data(), std::errc::invalid_argument};
-  if (error != std::errc() || stop != end || !(eps > 0.0f && eps < 1.0f)) {
-    wrong_argument("norm_layer", "LayerNorm or LayerNorm eps <number>", "\"" + name + "\"");
-  }
-  return eps;
-}
-
 struct AgentPvtConfig : PvtConfig {
   List<int> agent_num = {9, 16, 49, 49};
 };
@@ -76,10 +59,7 @@ AgentPvtConfig configured(const PvtConfig& variant, const ModelArgs& args) {
   AgentPvtConfig c{variant};
   read_pvt_args(args, c);
   args.read("agent_num", c.agent_num, 1, 1 << 12);
-  if (std::string name; args.has("norm_layer")) {
-    args.read("norm_layer", name);
-    if (!args.is_null("norm_layer")) c.norm_eps = norm_epsilon(name);
-  }
+  read_norm_epsilon(args, c.norm_eps);
   check_pvt_lists(c);
   read_pvt_attention(args, c, 'A', 'B', "agent_sr_ratios", "AAAA", "1111");
   args.finish("agent_pvt");
@@ -96,7 +76,8 @@ AgentPvtConfig configured(const PvtConfig& variant, const ModelArgs& args) {
 
 std::unique_ptr<const nn::Mixer> make_mixer(const Params& p, const AgentPvtConfig& c, int stage) {
   const int dim = c.embed_dims[stage], heads = c.num_heads[stage], reduction = c.reduction[stage];
-  nn::ReducedProjections parts = nn::reduced_projections(p, dim, reduction, kTorchEps, c.qkv_bias);
+  nn::ReducedProjections parts =
+      nn::reduced_projections(p, dim, reduction, kTorchNormEps, c.qkv_bias);
   if (!c.fixed[stage]) {
     return std::make_unique<nn::ReducedAttention<nn::SoftmaxMixing>>(
         p, std::move(parts), nn::SoftmaxMixing(p, dim, heads, c.qk_scale));
@@ -113,7 +94,7 @@ std::unique_ptr<const nn::Mixer> make_mixer(const Params& p, const AgentPvtConfi
 // The norms of patches have torch's epsilon.
 PvtPatches make_patches(const Params& p, int in, int out, int patch) {
   return {nn::Conv2d(p / "proj", in, out, patch, Conv2dSpec::square(patch, 0)),
-          nn::LayerNorm(p / "norm", out, kTorchEps)};
+          nn::LayerNorm(p / "norm", out, kTorchNormEps)};
 }
 
 std::unique_ptr<Backbone> make(const Params& p, int variant, const ModelArgs& args) {

@@ -38,7 +38,7 @@ struct CswinConfig {
   static constexpr float kNormEps = 1e-5f;
 
   int dim(int stage) const { return embed_dim << stage; }
-  // The side of a stage's map.
+  // The side of a stage's map, as the reference's blocks count it.
   int side(int stage) const { return img_size / (4 << stage); }
 };
 
@@ -72,11 +72,15 @@ inline void check_cswin_config(const CswinConfig& c) {
   require_cswin_stages("depth", c.depth.size());
   require_cswin_stages("split_size", c.split_size.size());
   require_cswin_stages("num_heads", c.num_heads.size());
-  // The reference's maps must have the edges that it works out by halving.
-  bool right = conv_out_size(c.img_size, 7, 4, 2) == c.side(0) && c.side(3) > 0;
-  for (int i = 0; i + 1 < CswinConfig::kStages; ++i) right = right && c.side(i) % 2 == 0;
+  // Merging rounds up where blocks round down; a stage without blocks takes what comes.
+  int side = c.side(0);
+  bool right = side > 0;
+  for (int i = 0; i < CswinConfig::kStages && right; ++i) {
+    right = c.depth[i] == 0 || side == c.side(i);
+    side = conv_out_size(side, 3, 2, 1);
+  }
   if (!right) {
-    wrong_argument("img_size", "maps of even edges before every merging",
+    wrong_argument("img_size", "maps of even edges before the merging into a stage with blocks",
                    std::to_string(c.img_size));
   }
 }
@@ -199,8 +203,17 @@ class CswinNetwork final : public Backbone {
   std::span<const FeatureInfo> feature_info() const override { return feature_info_; }
   int num_features() const override { return feature_info_.back().channels; }
   int num_classes() const override { return head_.classes(); }
-  Size2d input_size() const override { return {config_.img_size, config_.img_size}; }
-  void check_size(Size2d size) const override { require_built_size(family_, input_size(), size); }
+
+  // The reference cannot take images of some sizes that it can be built for: the next that it
+  // takes.
+  Size2d input_size() const override {
+    const int size = config_.img_size;
+    return takes(size) ? Size2d{size, size} : Size2d{4 * config_.side(0), 4 * config_.side(0)};
+  }
+
+  void check_size(Size2d size) const override {
+    if (!takes(size.h) || !takes(size.w)) require_built_size(family_, input_size(), size);
+  }
 
   MapF forward_features(CMapF image, Context& ctx, const FeatureSink* sink) const override {
     MapF x;
@@ -225,6 +238,9 @@ class CswinNetwork final : public Backbone {
   }
 
  private:
+  // Whether the first convolution makes a map of the built size of it.
+  bool takes(int edge) const { return (edge + 1) / 4 == config_.side(0); }
+
   struct Stage {
     std::string merging_path;
     CswinMerging merging;

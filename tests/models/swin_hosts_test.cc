@@ -121,11 +121,31 @@ TEST(AgentCswin, RefusesWhatTheReferenceCannotBuild) {
   refuses(models::kAgentCswin, kTinyCswin, R"(, "agent_num": [4])",
           "argument agent_num: wanted a value for each of 4 stages");
   check(R"(, "img_size": 72)", "argument img_size: wanted maps of even edges");
-  check(R"(, "img_size": 67)", "argument img_size: wanted maps of even edges");
+  check(R"(, "img_size": 3, "depth": [0, 0, 0, 0])", "argument img_size: wanted maps");
+  check(R"(, "norm_layer": "BatchNorm")", "argument norm_layer: wanted LayerNorm or LayerNorm eps");
   check(R"(, "la_split_size": "5-4-4-2")", "windows of 16 x 5 positions do not divide a map");
   check(R"(, "num_heads": [1, 2, 2, 2], "la_split_size": "8-4-4-2")",
         "4 channels do not divide into 0 heads");
   check(R"(, "embed_dim": 7, "la_split_size": "8-4-4-2")", "argument embed_dim: wanted an even");
+}
+
+// The stem makes the same map of them.
+TEST(AgentCswin, TakesImagesAFewPixelsOff) {
+  for (const char* built_for : {"64", "67"}) {
+    const auto backend = make_backend("native");
+    const ModelSpec spec =
+        spec_of(models::kAgentCswin, kTinyCswin, kAgents4 + R"(, "img_size": )" + built_for);
+    const BuiltModel model = build_shape_only(spec, *backend);
+    const Backbone& net = *model.backbone;
+    for (const int edge : {63, 64, 65, 66}) EXPECT_NO_THROW(net.check_size({edge, 66}));
+    EXPECT_NO_THROW(net.check_size(net.input_size()));
+    expect_error(
+        [&] {
+          net.check_size({67, 64});
+        },
+        Error::Kind::argument, "agent_cswin: wanted an image of 64 x 64 pixels");
+    expect_error([&] { net.check_size({64, 62}); }, Error::Kind::argument, "found 64 x 62");
+  }
 }
 
 TEST(Slab, KnowsTheHostsOfWindowsFromTheArguments) {
