@@ -7,12 +7,15 @@
 #include "fovea/io/hub_folder.h"
 #include "models/families.h"
 #include "tests/expect_error.h"
+#include "tests/models/specs.h"
 #include "tests/nn/blocks.h"
 
 namespace fovea {
 namespace {
 
 using test::ListedSource;
+using test::refuses;
+using test::spec_of;
 using test::TestMap;
 
 const std::string kTinyDeit =
@@ -21,20 +24,6 @@ const std::string kTinyDeit =
 const std::string kTinyPvt =
     R"({"img_size": 64, "patch_size": 4, "embed_dims": [8, 8, 12, 16], "num_heads": [1, 2, 2, 2],
         "mlp_ratios": [1, 2, 1, 1], "depths": [1, 0, 1, 1], "num_classes": 3})";
-
-// A family's network with a configuration of its own, changed by `more`, ", " and members.
-ModelSpec spec_of(const ModelFamily& family, const std::string& tiny, const std::string& more) {
-  ModelSpec spec = {&family, nullptr, parse_model_args(tiny)};
-  const ModelArgs changes = parse_model_args("{" + (more.empty() ? "" : more.substr(1)) + "}");
-  for (const auto& [name, value] : changes) spec.args.set(name, value);
-  return spec;
-}
-
-void refuses(const ModelFamily& family, const std::string& tiny, const std::string& more,
-             const char* message) {
-  expect_error([&] { list_parameters(spec_of(family, tiny, more)); }, Error::Kind::argument,
-               message);
-}
 
 BuiltModel built(const ModelSpec& spec) {
   const auto backend = make_backend("native");

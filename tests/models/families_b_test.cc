@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -15,25 +14,19 @@
 #include "fovea/io/hub_folder.h"
 #include "fovea/models/registry.h"
 #include "tests/expect_error.h"
+#include "tests/models/specs.h"
 
 namespace fovea {
 namespace {
+
+using test::expect_refused;
+using test::parameter_names;
 
 ModelSpec spec_of(std::string_view family, std::string_view name, const std::string& args) {
   const ModelFamily& f = find_family(family);
   const auto info = std::find_if(f.models.begin(), f.models.end(),
                                  [&](const ModelInfo& i) { return i.name == name; });
   return {&f, info != f.models.end() ? &*info : nullptr, parse_model_args(args)};
-}
-
-std::set<std::string> parameter_names(const ModelSpec& spec) {
-  std::set<std::string> names;
-  for (const ParamLog::Entry& e : list_parameters(spec)) names.insert(e.name);
-  return names;
-}
-
-void expect_refused(const ModelSpec& spec, const std::string& part) {
-  expect_error([&] { list_parameters(spec); }, Error::Kind::argument, part);
 }
 
 BuiltModel built(const ModelSpec& spec, const Backend& backend) {

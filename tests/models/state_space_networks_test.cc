@@ -8,6 +8,7 @@
 #include "fovea/io/hub_folder.h"
 #include "fovea/models/registry.h"
 #include "tests/expect_error.h"
+#include "tests/models/specs.h"
 
 namespace fovea {
 namespace {
@@ -17,7 +18,7 @@ ModelSpec spec_of(std::string_view family, const std::string& args) {
 }
 
 void expect_refused(std::string_view family, const std::string& args, const std::string& part) {
-  expect_error([&] { list_parameters(spec_of(family, args)); }, Error::Kind::argument, part);
+  test::expect_refused(spec_of(family, args), part);
 }
 
 void expect_size_refused(const ModelSpec& spec, Size2d size, const std::string& part) {

@@ -7,10 +7,14 @@
 #include "fovea/io/hub_folder.h"
 #include "models/families.h"
 #include "tests/expect_error.h"
+#include "tests/models/specs.h"
 #include "tests/nn/blocks.h"
 
 namespace fovea {
 namespace {
+
+using test::refuses;
+using test::spec_of;
 
 const std::string kTinySwin =
     R"({"img_size": 64, "embed_dim": 8, "depths": [3, 2], "num_heads": [1, 2], "window_size": 16,
@@ -21,20 +25,6 @@ const std::string kTinyCswin =
 const std::string kAgents2 = R"(, "agent_num": [4, 4])",
                   kAgents4 = R"(, "agent_num": [4, 4, 4, 4])",
                   kNorm = R"(, "norm_layer": "LinearNorm")";
-
-// A family's network with a configuration of its own, changed by `more`, ", " and members.
-ModelSpec spec_of(const ModelFamily& family, const std::string& tiny, const std::string& more) {
-  ModelSpec spec = {&family, nullptr, parse_model_args(tiny)};
-  const ModelArgs changes = parse_model_args("{" + (more.empty() ? "" : more.substr(1)) + "}");
-  for (const auto& [name, value] : changes) spec.args.set(name, value);
-  return spec;
-}
-
-void refuses(const ModelFamily& family, const std::string& tiny, const std::string& more,
-             const char* message) {
-  expect_error([&] { list_parameters(spec_of(family, tiny, more)); }, Error::Kind::argument,
-               message);
-}
 
 // Whether each block of the two first stages has a parameter, as "110 01".
 std::string with(const ModelSpec& spec, const std::string& stages, const std::string& blocks,

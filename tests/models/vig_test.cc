@@ -4,7 +4,6 @@
 // concern.
 #include <gtest/gtest.h>
 
-#include <set>
 #include <string>
 #include <string_view>
 
@@ -12,9 +11,13 @@
 #include "fovea/io/hub_folder.h"
 #include "fovea/models/registry.h"
 #include "tests/expect_error.h"
+#include "tests/models/specs.h"
 
 namespace fovea {
 namespace {
+
+using test::expect_refused;
+using test::parameter_names;
 
 constexpr std::string_view kTinyVig = R"("embed_dim": 8, "depth": 1, "num_classes": 3)";
 constexpr std::string_view kTinyVigH = R"("dims": 12, "depths": [1, 1], "num_classes": 3)";
@@ -22,16 +25,6 @@ constexpr std::string_view kTinyVigH = R"("dims": 12, "depths": [1, 1], "num_cla
 ModelSpec spec_of(std::string_view family, std::string_view base, const std::string& more = "") {
   const std::string args = "{" + std::string(base) + (more.empty() ? "" : ", ") + more + "}";
   return {&find_family(family), nullptr, parse_model_args(args)};
-}
-
-std::set<std::string> parameter_names(const ModelSpec& spec) {
-  std::set<std::string> names;
-  for (const ParamLog::Entry& e : list_parameters(spec)) names.insert(e.name);
-  return names;
-}
-
-void expect_refused(const ModelSpec& spec, const std::string& part) {
-  expect_error([&] { list_parameters(spec); }, Error::Kind::argument, part);
 }
 
 std::unique_ptr<const Backbone> built(const ModelSpec& spec, const Backend& backend) {

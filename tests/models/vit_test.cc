@@ -5,12 +5,14 @@
 #include "fovea/nn/position_embedding.h"
 #include "models/families.h"
 #include "tests/expect_error.h"
+#include "tests/models/specs.h"
 #include "tests/nn/blocks.h"
 
 namespace fovea {
 namespace {
 
 using test::ListedSource;
+using test::logits;
 using test::TestMap;
 
 ModelSpec tiny(std::string_view name, const std::string& more = "") {
@@ -22,15 +24,6 @@ ModelSpec tiny(std::string_view name, const std::string& more = "") {
 
 ListedSource weights_of(const ModelSpec& spec) {
   return test::generated_weights(list_parameters(spec));
-}
-
-std::vector<float> logits(const ModelSpec& spec, const ParamSource& source, const TestMap& image) {
-  const auto backend = make_backend("reference");
-  const BuiltModel model = build_model(spec, source, *backend);
-  Context ctx(1);
-  const TestMap y(image.map().n, 1, 1, model.backbone->num_outputs(), 0);
-  model.backbone->logits(image, y, ctx);
-  return {y.map().data, y.map().data + y.map().n * y.map().c};
 }
 
 TEST(Vit, KnowsTheAuthorsNames) {

@@ -4,17 +4,20 @@
 // networks compute is the oracles' concern.
 #include <gtest/gtest.h>
 
-#include <set>
 
 #include "fovea/io/hub_folder.h"
 #include "models/families.h"
 #include "tests/expect_error.h"
+#include "tests/models/specs.h"
 #include "tests/nn/blocks.h"
 
 namespace fovea {
 namespace {
 
+using test::expect_refused;
 using test::ListedSource;
+using test::logits;
+using test::parameter_names;
 using test::TestMap;
 
 constexpr const char* kTwoStages = R"("depths": [1, 1], "dims": [8, 12], "num_classes": 3)";
@@ -25,25 +28,6 @@ ModelSpec small(std::string_view name, const std::string& more = "",
   ModelSpec spec = find_models(name).at(0);
   spec.args = parse_model_args(std::string("{") + stages + more + "}");
   return spec;
-}
-
-std::vector<float> logits(const ModelSpec& spec, const ParamSource& source, const TestMap& image) {
-  const auto backend = make_backend("reference");
-  const BuiltModel model = build_model(spec, source, *backend);
-  Context ctx(1);
-  const TestMap y(image.map().n, 1, 1, model.backbone->num_outputs(), 0);
-  model.backbone->logits(image, y, ctx);
-  return test::dense(y);
-}
-
-std::set<std::string> names_of(const ModelSpec& spec) {
-  std::set<std::string> names;
-  for (const ParamLog::Entry& e : list_parameters(spec)) names.insert(e.name);
-  return names;
-}
-
-void expect_refused(const ModelSpec& spec, const std::string& part) {
-  expect_error([&] { list_parameters(spec); }, Error::Kind::argument, part);
 }
 
 void expect_size_refused(const Backbone& net, Size2d size, const std::string& part) {
@@ -130,7 +114,8 @@ TEST(VMamba, OneNumberOfChannelsDoublesFromStageToStage) {
 
 TEST(VMamba, ForwardTypesSayWhichTensorsThereAre) {
   const auto names = [](const char* type) {
-    return names_of(small("vmamba_tiny_s1l8", std::string(R"(, "forward_type": ")") + type + "\""));
+    return parameter_names(
+        small("vmamba_tiny_s1l8", std::string(R"(, "forward_type": ")") + type + "\""));
   };
   const std::string norm = "layers.0.blocks.0.op.out_norm.";
   EXPECT_TRUE(names("v05_noz").contains(norm + "weight"));
@@ -263,17 +248,19 @@ ModelSpec plain(const std::string& more) {
 
 TEST(PlainMamba, ArgumentsSayWhichTensorsThereAre) {
   const std::string layer = "backbone.layers.1.";
-  EXPECT_FALSE(names_of(plain("")).contains(layer + "dw.0.weight"));
-  EXPECT_TRUE(names_of(plain(R"(, "layers_with_dwconv": [1])")).contains(layer + "dw.0.weight"));
-  EXPECT_TRUE(names_of(plain("")).contains(layer + "norm.bias"));
+  EXPECT_FALSE(parameter_names(plain("")).contains(layer + "dw.0.weight"));
+  EXPECT_TRUE(
+      parameter_names(plain(R"(, "layers_with_dwconv": [1])")).contains(layer + "dw.0.weight"));
+  EXPECT_TRUE(parameter_names(plain("")).contains(layer + "norm.bias"));
   const auto cfg = [](const std::string& inner) {
-    return names_of(plain(R"(, "layer_cfgs": {)" + inner + "}"));
+    return parameter_names(plain(R"(, "layer_cfgs": {)" + inner + "}"));
   };
   EXPECT_FALSE(cfg(R"("use_rms_norm": true)").contains(layer + "norm.bias"));
   EXPECT_TRUE(cfg(R"("mamba_cfg": {"init_layer_scale": 1})").contains(layer + "mamba.gamma"));
   EXPECT_FALSE(cfg(R"("mamba_cfg": {"bias": false})").contains(layer + "mamba.in_proj.bias"));
-  EXPECT_FALSE(names_of(plain(R"(, "with_pos_embed": false)")).contains("backbone.pos_embed"));
-  EXPECT_FALSE(names_of(plain(R"(, "final_norm": false)")).contains("backbone.ln1.weight"));
+  EXPECT_FALSE(
+      parameter_names(plain(R"(, "with_pos_embed": false)")).contains("backbone.pos_embed"));
+  EXPECT_FALSE(parameter_names(plain(R"(, "final_norm": false)")).contains("backbone.ln1.weight"));
 }
 
 TEST(PlainMamba, RefusesArgumentsByTheirFullNames) {
