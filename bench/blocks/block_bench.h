@@ -21,6 +21,7 @@ struct Block {
   MapShape in, out;
   Make make;
   bool native_only = false;  // on one thread of the native backend
+  int repetitions = 0;       // 0: as many as the command line says
 };
 
 // A block that is constructed with `args` behind the parameters, and run with an epilogue or none.
@@ -32,7 +33,8 @@ Make block(Args... args) {
   };
 }
 
-// Mixers of tokens on maps of 14 x 14 to 224 x 224 pixels: how their time grows.
+// Mixers of tokens on maps of 14 x 14 to 224 x 224 pixels, of several widths and state sizes: how
+// their time grows. Named "growth/<mixer>/<channels>/<tokens>".
 std::vector<Block> growth_blocks();
 
 }  // namespace fovea::bench

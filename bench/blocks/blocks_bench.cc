@@ -124,12 +124,14 @@ int main(int argc, char** argv) {
       for (const int threads : bench::thread_counts()) {
         if (block.native_only && threads > 1) continue;
         const std::string who(backend);
-        bench::add(block.name + "/" + who + "/threads:" + std::to_string(threads),
-                   [block, who, threads](benchmark::State& state) {
-                     bench::run_block(state, block, who, threads);
-                   })
-            ->UseRealTime()
-            ->Unit(benchmark::kMicrosecond);
+        auto* const added =
+            bench::add(block.name + "/" + who + "/threads:" + std::to_string(threads),
+                       [block, who, threads](benchmark::State& state) {
+                         bench::run_block(state, block, who, threads);
+                       })
+                ->UseRealTime()
+                ->Unit(benchmark::kMicrosecond);
+        if (block.repetitions > 0) added->Repetitions(block.repetitions);
       }
     }
   }
