@@ -65,6 +65,10 @@ PlainMambaConfig configured(PlainMambaConfig c, const ModelArgs& args) {
   args.read("num_layers", c.num_layers, 1, 1024);
   args.read("num_convs_patch_embed", c.num_convs_patch_embed, 0, 64);
   args.read("with_pos_embed", c.with_pos_embed);
+  if (c.with_pos_embed && (c.img_size.h < 2 || c.img_size.w < 2)) {
+    wrong_argument("img_size", "at least 2 x 2, for positions of at least one patch",
+                   size_string(c.img_size));
+  }
   args.read("final_norm", c.final_norm);
   args.read("norm_cfg.eps", c.norm_eps);
   std::string norm = "LN", mode = "bicubic";

@@ -14,6 +14,11 @@ endif()
 
 fovea_test(buffers_test ${CMAKE_CURRENT_LIST_DIR}/buffers_test.cc)
 target_link_libraries(buffers_test PRIVATE oracle_case)
+fovea_test(hostile_args_test ${CMAKE_CURRENT_LIST_DIR}/hostile_args_test.cc)
+target_link_libraries(hostile_args_test PRIVATE oracle_case)
+if(NOT FOVEA_SANITIZE)  # sanitizers reserve address space of their own
+  target_compile_definitions(hostile_args_test PRIVATE FOVEA_LIMIT_MEMORY)
+endif()
 
 # Families: names, arguments, sizes.
 fovea_test(vit_test ${CMAKE_CURRENT_LIST_DIR}/vit_test.cc)
