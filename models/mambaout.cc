@@ -190,12 +190,12 @@ class GatedConvBlock {
  private:
   GatedConvBlock(const Params& p, int dim, int hidden, int conv_channels, const MambaOutConfig& c)
       : GatedConvBlock(p, dim, hidden, conv_channels, c,
-                       (p / "fc1").floats("weight", {2 * hidden, dim}),
+                       (p / "fc1").get("weight", {2 * hidden, dim}),
                        (p / "fc1").floats("bias", {2 * hidden})) {}
 
   // The two halves of fc1 are layers of their own, so that the gate's activation is in its store.
   GatedConvBlock(const Params& p, int dim, int hidden, int conv_channels, const MambaOutConfig& c,
-                 const FloatBuffer& weight, const FloatBuffer& bias)
+                 const Tensor& weight, const FloatBuffer& bias)
       : path_(p.path()),
         backend_(&p.backend()),
         hidden_(hidden),
@@ -210,14 +210,17 @@ class GatedConvBlock {
     if (c.layer_scale) scale_ = (p / "ls").floats("gamma", {dim});
   }
 
-  static nn::Linear half(const Params& p, int dim, const FloatBuffer& weight,
-                         const FloatBuffer& bias, std::size_t which) {
-    const std::size_t rows = bias.size() / 2, size = weight.size() / 2;
+  static nn::Linear half(const Params& p, int dim, const Tensor& weight, const FloatBuffer& bias,
+                         std::size_t which) {
+    const std::size_t rows = bias.size() / 2;
     FloatBuffer half_bias(rows);
     std::copy_n(bias.data() + which * rows, rows, half_bias.data());
     const Shape shape = {static_cast<std::int64_t>(rows), dim};
-    return {p, Tensor::from_floats(shape, weight.span().subspan(which * size, size)),
-            std::move(half_bias)};
+    if (!weight.has_data()) return {p, Tensor::shape_only(shape), std::move(half_bias)};
+    FloatBuffer values(rows * static_cast<std::size_t>(dim));
+    weight.read_floats(static_cast<std::int64_t>(which * values.size()),
+                       {values.data(), values.size()});
+    return {p, Tensor::from_floats(shape, values.span()), std::move(half_bias)};
   }
 
   std::string path_;
