@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fovea/models/backbone.h"
@@ -187,100 +188,95 @@ nn::Conv2d conv_bn(const Params& p, int in, int out, int kernel, int stride, boo
                     Conv2dSpec::square(stride, kernel == 3 ? 1 : 0), bias);
 }
 
-// Images to the first map, a quarter of their size: two convolutions with stride 2 and a residual
-// pair between them, or one of 4 x 4 with a norm.
-class VssdStem {
+// What makes a smaller map: convolutions one after the other, then perhaps a norm.
+class VssdReduction {
  public:
-  VssdStem(const Params& p, const VssdConfig& c) : path_(p.path()) {
-    const int dim = c.embed_dim, half = dim / 2;
-    if (c.simple_patch_embed) {
-      convs_.push_back(conv_bn(p / "conv1", c.in_chans, dim, 4, 4));
-      norm_.emplace(p / "norm", dim, kNormEps);
-      return;
-    }
-    convs_.push_back(conv_bn(p / "conv1", c.in_chans, half, 3, 2));
-    convs_.push_back(conv_bn(p / "conv2" / 0, half, half, 3, 1));
-    convs_.push_back(conv_bn(p / "conv2" / 1, half, half, 3, 1));
-    convs_.push_back(conv_bn(p / "conv3" / 0, half, 4 * dim, 3, 2));
-    convs_.push_back(conv_bn(p / "conv3" / 1, 4 * dim, dim, 1, 1));
-  }
+  enum class Then : std::uint8_t { nothing, relu, add_input_before };  // the previous step's input
 
-  MapF forward(CMapF image, Context& ctx) const {
-    Workspace& ws = ctx.workspace();
-    MapF y;
-    if (norm_) {
-      y = convs_[0].output_map(image, ctx);
-      convs_[0].forward(image, y, ctx, kRelu);
-      norm_->forward(y, y, ctx);
-    } else {
-      const int h = convs_[0].out_h(image.h), w = convs_[0].out_w(image.w);
-      const CMapF wide(nullptr, image.n, convs_[3].out_h(h), convs_[3].out_w(w), 0);
-      y = convs_[4].output_map(wide, ctx);
-      const Workspace::Scope scope(ws);
-      const MapF a = convs_[0].output_map(image, ctx), b = ws.map_like(a);
-      const MapF expanded = convs_[3].output_map(a, ctx);
-      convs_[0].forward(image, a, ctx, kRelu);
-      convs_[1].forward(a, b, ctx, kRelu);
-      convs_[2].forward(b, a, ctx, {.residual = a});
-      convs_[3].forward(a, expanded, ctx, kRelu);
-      convs_[4].forward(expanded, y, ctx);
-    }
-    ctx.tap(path_, y);
-    return y;
-  }
+  explicit VssdReduction(const Params& p) : path_(p.path()) {}
 
- private:
-  std::string path_;
-  std::vector<nn::Conv2d> convs_;
-  std::optional<nn::LayerNorm> norm_;
-};
-
-// Between two stages: an inverted bottleneck with stride 2, or a 3 x 3 convolution and a norm.
-class VssdDownsample {
- public:
-  VssdDownsample(const Params& p, int in, bool simple) : path_(p.path()) {
-    const int out = 2 * in, wide = 4 * out;
-    const Params conv = p / "conv";
-    if (simple) {
-      convs_.emplace_back(conv / 0 / "conv", in, out, 3, Conv2dSpec::square(2, 1));
-      norm_.emplace(p / "norm", out, kNormEps);
-      return;
-    }
-    convs_.emplace_back(conv / 0 / "conv", in, wide, 1, Conv2dSpec::square(1, 0));
-    convs_.emplace_back(conv / 1 / "conv", wide, wide, 3, Conv2dSpec::square(2, 1, wide));
-    convs_.push_back(conv_bn(conv / 2, wide, out, 1, 1, /*bias=*/true));
-  }
+  void add(nn::Conv2d conv, Then then) { steps_.push_back({std::move(conv), then}); }
+  void finish(nn::LayerNorm norm) { norm_.emplace(std::move(norm)); }
 
   MapF forward(CMapF x, Context& ctx) const {
-    MapF y;
-    if (norm_) {
-      y = convs_[0].output_map(x, ctx);
-      convs_[0].forward(x, y, ctx, kRelu);
-      norm_->forward(y, y, ctx);
-    } else {
-      y = convs_[2].output_map(CMapF(nullptr, x.n, convs_[1].out_h(x.h), convs_[1].out_w(x.w), 0),
-                               ctx);
-      const Workspace::Scope scope(ctx.workspace());
-      const MapF wide = convs_[0].output_map(x, ctx);
-      const MapF small = convs_[1].output_map(wide, ctx);
-      convs_[0].forward(x, wide, ctx, kRelu);
-      convs_[1].forward(wide, small, ctx, kRelu);
-      convs_[2].forward(small, y, ctx);
+    CMapF size = x;
+    for (std::size_t i = 0; i + 1 < steps_.size(); ++i) {
+      const nn::Conv2d& conv = steps_[i].conv;
+      size = CMapF(nullptr, x.n, conv.out_h(size.h), conv.out_w(size.w), 0);
     }
+    const MapF y = steps_.back().conv.output_map(size, ctx);
+    run(x, y, ctx);
+    if (norm_) norm_->forward(y, y, ctx);
     ctx.tap(path_, y);
     return y;
   }
 
  private:
+  struct Step {
+    nn::Conv2d conv;
+    Then then;
+  };
+
+  void run(CMapF x, MapF y, Context& ctx) const {
+    const Workspace::Scope scope(ctx.workspace());
+    MapF before, now;
+    for (const Step& step : steps_) {
+      const bool first = &step == &steps_.front(), sum = step.then == Then::add_input_before;
+      const CMapF in = first ? x : now;
+      const MapF out = &step == &steps_.back() ? y : sum ? before : step.conv.output_map(in, ctx);
+      Epilogue epilogue = step.then == Then::relu ? kRelu : Epilogue();
+      if (sum) epilogue.residual = before;
+      step.conv.forward(in, out, ctx, epilogue);
+      before = now;
+      now = out;
+    }
+  }
+
   std::string path_;
-  std::vector<nn::Conv2d> convs_;
+  std::vector<Step> steps_;
   std::optional<nn::LayerNorm> norm_;
 };
+
+// Images to the first map, a quarter of their size: two convolutions with stride 2 and a residual
+// pair between them, or one of 4 x 4 with a norm.
+VssdReduction vssd_stem(const Params& p, const VssdConfig& c) {
+  using Then = VssdReduction::Then;
+  const int dim = c.embed_dim, half = dim / 2;
+  VssdReduction stem(p);
+  if (c.simple_patch_embed) {
+    stem.add(conv_bn(p / "conv1", c.in_chans, dim, 4, 4), Then::relu);
+    stem.finish({p / "norm", dim, kNormEps});
+    return stem;
+  }
+  stem.add(conv_bn(p / "conv1", c.in_chans, half, 3, 2), Then::relu);
+  stem.add(conv_bn(p / "conv2" / 0, half, half, 3, 1), Then::relu);
+  stem.add(conv_bn(p / "conv2" / 1, half, half, 3, 1), Then::add_input_before);
+  stem.add(conv_bn(p / "conv3" / 0, half, 4 * dim, 3, 2), Then::relu);
+  stem.add(conv_bn(p / "conv3" / 1, 4 * dim, dim, 1, 1), Then::nothing);
+  return stem;
+}
+
+// Between two stages: an inverted bottleneck with stride 2, or a 3 x 3 convolution and a norm.
+VssdReduction vssd_downsample(const Params& p, int in, bool simple) {
+  using Then = VssdReduction::Then;
+  const int out = 2 * in, wide = 4 * out;
+  const Params conv = p / "conv";
+  VssdReduction down(p);
+  if (simple) {
+    down.add({conv / 0 / "conv", in, out, 3, Conv2dSpec::square(2, 1)}, Then::relu);
+    down.finish({p / "norm", out, kNormEps});
+    return down;
+  }
+  down.add({conv / 0 / "conv", in, wide, 1, Conv2dSpec::square(1, 0)}, Then::relu);
+  down.add({conv / 1 / "conv", wide, wide, 3, Conv2dSpec::square(2, 1, wide)}, Then::relu);
+  down.add(conv_bn(conv / 2, wide, out, 1, 1, /*bias=*/true), Then::nothing);
+  return down;
+}
 
 class Vssd final : public Backbone {
  public:
   Vssd(const Params& p, const VssdConfig& c)
-      : stem_(p / "patch_embed", c),
+      : stem_(vssd_stem(p / "patch_embed", c)),
         norm_(p / "norm", c.dim(c.stages() - 1), kNormEps),
         head_(p, norm_.channels(),
               nn::HeadOptions{.classes = c.num_classes, .norm = false, .fc = "head"}) {
@@ -290,7 +286,7 @@ class Vssd final : public Backbone {
       s.blocks.reserve(static_cast<std::size_t>(c.depths[i]));
       for (int j = 0; j < c.depths[i]; ++j) s.blocks.emplace_back(layer / "blocks" / j, c, i);
       if (i + 1 < c.stages()) {
-        s.downsample.emplace(layer / "downsample", c.dim(i), c.simple_downsample);
+        s.downsample = vssd_downsample(layer / "downsample", c.dim(i), c.simple_downsample);
       }
       feature_info_.push_back({c.dim(i), 4 << i, layer.path()});
     }
@@ -326,10 +322,10 @@ class Vssd final : public Backbone {
  private:
   struct Stage {
     std::vector<VssdBlock> blocks;
-    std::optional<VssdDownsample> downsample;
+    std::optional<VssdReduction> downsample;
   };
 
-  VssdStem stem_;
+  VssdReduction stem_;
   std::vector<Stage> stages_;
   nn::LayerNorm norm_;
   nn::ClassifierHead head_;
