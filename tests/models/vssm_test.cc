@@ -4,7 +4,6 @@
 // networks compute is the oracles' concern.
 #include <gtest/gtest.h>
 
-
 #include "fovea/io/hub_folder.h"
 #include "models/families.h"
 #include "tests/expect_error.h"
