@@ -14,6 +14,7 @@
 #include "fovea/nn/metaformer_block.h"
 #include "models/agent_input.h"
 #include "models/families.h"
+#include "models/norm_epsilon.h"
 #include "models/swin_host.h"
 
 namespace fovea::models {
@@ -62,6 +63,7 @@ AgentSwinConfig configured(int variant, const ModelArgs& args) {
   }
   read_swin_host_args(args, c);
   args.read("agent_num", c.agent_num, 1, 1 << 12);
+  read_norm_epsilon(args, c.norm_eps);
   c.types = read_attention_types(args, 'A', 'B', types, c.stages());
   args.finish("agent_swin");
   check_swin_host_config(c);
@@ -86,14 +88,14 @@ std::unique_ptr<const nn::Mixer> make_mixer(const Params& p, const AgentSwinConf
       p, dim, c.qkv_bias, Mixing(p, swin_division(c, stage, o), nn::AgentMixing(p, dim, options)));
 }
 
-using AgentSwin = SwinNetwork<nn::MetaFormerBlock, SwinMerging>;
+using AgentSwin = SwinNetwork<nn::MetaFormerBlock, nn::PatchMerging>;
 
 std::unique_ptr<Backbone> make(const Params& p, int variant, const ModelArgs& args) {
   const AgentSwinConfig c = configured(variant, args);
   return std::make_unique<AgentSwin>(p, "agent_swin", c, AgentSwin::layer_norm_parts(p, c),
                                      [&](const Params& block, int stage, int index) {
                                        nn::MetaFormerOptions options;
-                                       options.norm.eps = kSwinNormEps;
+                                       options.norm.eps = c.norm_eps;
                                        options.mlp_hidden = swin_hidden_width(c, stage);
                                        options.mlp_form = nn::LinearForm::matrix;
                                        return nn::MetaFormerBlock(

@@ -103,15 +103,16 @@ SwinPatchEmbed make_patches(const Params& p, const SlabSwinConfig& c) {
 std::unique_ptr<Backbone> make_slab_swin(const Params& p, std::string_view name,
                                          const ModelArgs& args) {
   const SlabSwinConfig c = configured(p, name, args);
-  SwinParts<SwinMerging, nn::RepNorm> parts = {
+  SwinParts<nn::PatchMerging, nn::RepNorm> parts = {
       make_patches(p / "patch_embed", c),
       [&](const Params& merging, int in, int out) {
-        return SwinMerging(merging, normed(merging / "norm", merging / "reduction", c, 4 * in, out,
-                                           /*bias=*/false, /*folded_bias=*/true));
+        return nn::PatchMerging(merging,
+                                normed(merging / "norm", merging / "reduction", c, 4 * in, out,
+                                       /*bias=*/false, /*folded_bias=*/true));
       },
       {}};
   if (!c.folded) parts.norm.emplace(p / "norm", c.dim(c.stages() - 1), c.norm);
-  return std::make_unique<SwinNetwork<SlabBlock, SwinMerging, nn::RepNorm>>(
+  return std::make_unique<SwinNetwork<SlabBlock, nn::PatchMerging, nn::RepNorm>>(
       p, "slab", c, std::move(parts), [&](const Params& block, int stage, int index) {
         return make_block(block, c, stage, index);
       });

@@ -23,9 +23,9 @@ namespace {
 class SwinBlock {
  public:
   SwinBlock(const Params& p, const SwinConfig& c, int stage, const nn::WindowOptions& window)
-      : norm1_(p / "norm1", c.dim(stage), kSwinNormEps),
+      : norm1_(p / "norm1", c.dim(stage), c.norm_eps),
         attn_(p / "attn", c.dim(stage), window),
-        norm2_(p / "norm2", c.dim(stage), kSwinNormEps),
+        norm2_(p / "norm2", c.dim(stage), c.norm_eps),
         mlp_(p / "mlp", c.dim(stage), swin_hidden_width(c, stage), c.act) {}
 
   // x (n, h, w, dim), in place.
@@ -45,7 +45,7 @@ class SwinBlock {
   nn::Mlp mlp_;
 };
 
-using Swin = SwinNetwork<SwinBlock, SwinMerging>;
+using Swin = SwinNetwork<SwinBlock, nn::PatchMerging>;
 
 constexpr SwinConfig swin(int embed_dim, int third_depth, const List<int>& num_heads,
                           const List<int>& window_size) {

@@ -20,8 +20,6 @@
 // a block and of a merging.
 namespace fovea::models {
 
-inline constexpr float kSwinNormEps = 1e-5f;
-
 struct SwinConfig {
   Size2d img_size = {224, 224};
   int patch_size = 4;
@@ -36,8 +34,9 @@ struct SwinConfig {
   bool strict_img_size = true;    // accept images of img_size only
   List<double> mlp_ratio = {4.0};
   bool qkv_bias = true;
-  float qk_scale = 0.0f;    // 0: 1 / sqrt(channels of a head)
-  bool ape = false;         // learned positions, added to the patches
+  float qk_scale = 0.0f;  // 0: 1 / sqrt(channels of a head)
+  bool ape = false;       // learned positions, added to the patches
+  float norm_eps = 1e-5f;
   bool patch_norm = true;   // a norm after the patches
   bool plain_head = false;  // the classifier's name is "head", not "head.fc"
   Activation act = Activation::Kind::gelu;
@@ -121,7 +120,7 @@ class SwinPatchEmbed {
   SwinPatchEmbed(const Params& p, const SwinConfig& c)
       : SwinPatchEmbed(p, nn::Conv2d(p / "proj", c.in_chans, c.embed_dim, c.patch_size,
                                      Conv2dSpec::square(c.patch_size, 0))) {
-    if (c.patch_norm) norm_.emplace(p / "norm", c.embed_dim, kSwinNormEps);
+    if (c.patch_norm) norm_.emplace(p / "norm", c.embed_dim, c.norm_eps);
   }
   SwinPatchEmbed(const Params& p, nn::Conv2d proj) : path_(p.path()), proj_(std::move(proj)) {}
 
@@ -140,13 +139,6 @@ class SwinPatchEmbed {
   std::optional<nn::LayerNorm> norm_;
 };
 
-// nn::PatchMerging with Swin's epsilon, or without the norm where it has been folded.
-class SwinMerging : public nn::PatchMerging {
- public:
-  using nn::PatchMerging::PatchMerging;
-  SwinMerging(const Params& p, int in, int out) : nn::PatchMerging(p, in, out, kSwinNormEps) {}
-};
-
 // What a network is made of besides its blocks.
 template <class Merging, class Norm>
 struct SwinParts {
@@ -161,7 +153,7 @@ struct SwinParts {
 template <class Block, class Merging, class Norm = nn::LayerNorm>
 class SwinNetwork final : public Backbone {
  public:
-  // Block(p, config, stage, window) and Merging(p, in, out) bind.
+  // Block(p, config, stage, window) and Merging(p, in, out, eps) bind.
   SwinNetwork(const Params& p, std::string_view family, const SwinConfig& c)
       : SwinNetwork(p, family, c, layer_norm_parts(p, c),
                     [&c](const Params& block, int stage, int index) {
@@ -171,8 +163,10 @@ class SwinNetwork final : public Backbone {
   // The parts with layer norms.
   static SwinParts<Merging, Norm> layer_norm_parts(const Params& p, const SwinConfig& c) {
     return {SwinPatchEmbed(p / "patch_embed", c),
-            [](const Params& merging, int in, int out) { return Merging(merging, in, out); },
-            Norm(p / "norm", c.dim(c.stages() - 1), kSwinNormEps)};
+            [eps = c.norm_eps](const Params& merging, int in, int out) {
+              return Merging(merging, in, out, eps);
+            },
+            Norm(p / "norm", c.dim(c.stages() - 1), c.norm_eps)};
   }
 
   // make_block(Params, stage, index in the stage).

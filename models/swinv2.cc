@@ -29,9 +29,9 @@ class SwinV2Block {
       : backend_(&p.backend()),
         attn_(p / "attn", c.dim(stage), window, per_stage(c.pretrained_window_sizes, stage),
               per_stage(c.pretrained_window_sizes, stage)),
-        norm1_(p / "norm1", c.dim(stage), kSwinNormEps),
+        norm1_(p / "norm1", c.dim(stage), c.norm_eps),
         mlp_(p / "mlp", c.dim(stage), swin_hidden_width(c, stage), c.act),
-        norm2_(p / "norm2", c.dim(stage), kSwinNormEps) {}
+        norm2_(p / "norm2", c.dim(stage), c.norm_eps) {}
 
   // x (n, h, w, dim), in place.
   void forward(MapF x, Context& ctx) const {
@@ -56,11 +56,11 @@ class SwinV2Block {
 // norm(reduction(2x2 neighbours side by side)).
 class PatchMergingV2 {
  public:
-  PatchMergingV2(const Params& p, int in, int out)
+  PatchMergingV2(const Params& p, int in, int out, float eps)
       : path_(p.path()),
         backend_(&p.backend()),
         reduction_(p / "reduction", 4 * in, out, /*bias=*/false),
-        norm_(p / "norm", out, kSwinNormEps) {}
+        norm_(p / "norm", out, eps) {}
 
   MapF forward(CMapF x, Context& ctx) const {
     const int h = (x.h + 1) / 2, w = (x.w + 1) / 2;

@@ -39,7 +39,7 @@ class VitEmbedding {
         dim_(c.embed_dim),
         proj_(p / "patch_embed" / "proj", c.in_chans, dim_, patch_.h, patch_.w,
               Conv2dSpec{patch_.h, patch_.w}, !c.pre_norm),
-        prefix_(static_cast<std::size_t>(prefix_tokens_) * dim_) {
+        prefix_(static_cast<std::size_t>(prefix_tokens_) * static_cast<std::size_t>(dim_)) {
     float* row = prefix_.data();
     const auto append = [&](const char* name, int count) {
       const FloatBuffer tokens = p.floats(name, {1, count, dim_});
@@ -122,11 +122,13 @@ class VitEmbedding {
     const Tensor tensor = p.get("pos_embed", {1, length, dim_});
     const FloatBuffer values = tensor.to_floats();
     const float* at = values.data();
-    for (std::size_t i = 0; i < static_cast<std::size_t>(prefix) * dim_; ++i) prefix_[i] += *at++;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(prefix) * static_cast<std::size_t>(dim_);
+         ++i)
+      prefix_[i] += *at++;
     if (grid != grid_) {
       positions_ = nn::resize_grid(at, grid.h, grid.w, dim_, grid_.h, grid_.w, antialias_);
     } else {
-      positions_ = FloatBuffer(static_cast<std::size_t>(patches) * dim_);
+      positions_ = FloatBuffer(static_cast<std::size_t>(patches) * static_cast<std::size_t>(dim_));
       std::copy_n(at, positions_.size(), positions_.begin());
     }
   }
