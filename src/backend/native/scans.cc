@@ -21,13 +21,12 @@ int channels_per_task(std::ptrdiff_t channels, std::ptrdiff_t others, int most, 
       std::clamp<std::ptrdiff_t>(channels / wanted / kLine * kLine, kLine, most));
 }
 
-// One walk of a path over one image, channels `first` .. first + s.channels.
+// One walk of a path over one image, channels `first` .. first + s.channels; y is that image's.
 void scan_walk(const kernels::KernelTable& k, const CMapF& u, const ScanPath& path,
                const ScanWalk& walk, int first, int group, int image, kernels::ScanSteps s,
                const MapF& y) {
   const CMapF us = u.image(image), rs = path.r.image(image), bs = path.b.image(image),
               cs = path.c.image(image);
-  const MapF ys = y.image(image);
   std::ptrdiff_t step = 0;
   const int runs = scan_runs(walk, u.h, u.w);
   for (int i = 0; i < runs; ++i) {
@@ -36,8 +35,8 @@ void scan_walk(const kernels::KernelTable& k, const CMapF& u, const ScanPath& pa
     const std::ptrdiff_t stride = path.by_step ? 1 : run.stride;
     s.u = us.row(run.start) + first;
     s.u_step = run.stride * us.ld;
-    s.y = ys.row(run.start) + first;
-    s.y_step = run.stride * ys.ld;
+    s.y = y.row(run.start) + first;
+    s.y_step = run.stride * y.ld;
     s.r = rs.row(at);
     s.r_step = stride * rs.ld;
     s.b = bs.row(at) + group * s.state;
@@ -87,21 +86,38 @@ void scan_channels(const kernels::KernelTable& k, const CMapF& u, std::span<cons
 void NativeBackend::do_selective_scan(CMapF u, std::span<const ScanPath> paths, int state, MapF y,
                                       Context& ctx) const {
   const int most = kernels_.isa == kernels::Isa::avx512 ? 64 : 32;
-  const int block = channels_per_task(u.c, u.n, most, ctx.threads());
+  const auto one_walk = [](const ScanPath& path) { return path.walks.size() == 1; };
+  // Too few channels for the threads: then paths are tasks too, whose outputs are added up in the
+  // order in which one thread adds them.
+  constexpr std::ptrdiff_t kLeastChannels = 16;
+  const bool apart = u.n * ceil_div(u.c, kLeastChannels) < 2 * ctx.threads() && ctx.threads() > 1 &&
+                     std::all_of(paths.begin(), paths.end(), one_walk);
+  const std::ptrdiff_t parts = apart ? static_cast<std::ptrdiff_t>(paths.size()) : 1;
+  const int block = channels_per_task(u.c, u.n * parts, most, ctx.threads());
   const std::ptrdiff_t blocks = ceil_div(u.c, block);
   const Workspace::Scope scope(ctx.workspace());
   const SlotScratch scratch(ctx, 2 * static_cast<std::ptrdiff_t>(state) * block);
-  ctx.pool().parallel_for(u.n * blocks, [&](std::ptrdiff_t i, int slot) {
-    const int image = static_cast<int>(i / blocks);
+  const MapF others = ctx.workspace().map(static_cast<int>(parts - 1) * y.n, y.h, y.w, y.c);
+  ctx.pool().parallel_for(parts * u.n * blocks, [&](std::ptrdiff_t i, int slot) {
+    const int part = static_cast<int>(i / blocks / u.n);
+    const int image = static_cast<int>(i / blocks % u.n);
     const int end = std::min(u.c, static_cast<int>(i % blocks + 1) * block);
     const int per_group = u.c / (paths.front().b.c / state);
+    const MapF to = part == 0 ? y.image(image) : others.image((part - 1) * u.n + image);
     for (int first = static_cast<int>(i % blocks) * block; first < end;) {
       const int count = std::min(end, (first / per_group + 1) * per_group) - first;
-      scan_channels(kernels_, u, paths, state, first, count, first / per_group, image,
-                    scratch[slot], y);
+      scan_channels(kernels_, u, apart ? paths.subspan(static_cast<std::size_t>(part), 1) : paths,
+                    state, first, count, first / per_group, image, scratch[slot], to);
       first += count;
     }
   });
+  const std::ptrdiff_t rows = y.rows();
+  for (std::ptrdiff_t part = 1; part < parts; ++part) {
+    parallel_rows(ctx, rows, y.c, [&](std::ptrdiff_t first, std::ptrdiff_t last) {
+      kernels_.add_rows(y.row(first), y.ld, others.row((part - 1) * rows + first), others.ld,
+                        y.row(first), y.ld, last - first, y.c);
+    });
+  }
 }
 
 void NativeBackend::do_state_space(CMapF x, CMapF dt, CMapF b, CMapF c, const StateSpaceSpec& spec,
