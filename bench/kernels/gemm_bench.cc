@@ -16,7 +16,7 @@ void run_gemm(benchmark::State& state, const KernelTable& t, const GemmShape& s,
   e.bias = bias.data();
   e.act = act;
   const double seconds =
-      timed(state, [&] { t.gemm(a.data(), s.k, b.data(), c.data(), s.n, s.m, s.n, s.k, e); });
+      timed(state, [&] { t.gemm(a.data(), s.k, b.data(), c.data(), s.n, s.m, s.n, s.k, e, {}); });
   report_flops(state, seconds, 2.0 * s.m * s.n * s.k);
 }
 
@@ -29,7 +29,7 @@ void run_transposed(benchmark::State& state, const KernelTable& t) {
   t.pack_kn(keys.data(), kWidth, kWidth, kTokens, packed.data());
   const double seconds = timed(state, [&] {
     t.gemm_transposed(keys.data(), kWidth, packed.data(), sums.data(), kWidth, kWidth, kWidth,
-                      kTokens, {});
+                      kTokens, {}, {});
   });
   report_flops(state, seconds, 2.0 * kTokens * kWidth * kWidth);
 }
@@ -48,7 +48,7 @@ void run_indirect(benchmark::State& state, const KernelTable& t) {
   }
   const double seconds = timed(state, [&] {
     t.gemm_indirect(pieces.data(), kPixels, 3, kLine, b.data(), c.data(), kChannels, kPixels,
-                    kChannels, {});
+                    kChannels, {}, {});
   });
   report_flops(state, seconds, 2.0 * kPixels * kChannels * 3 * kLine);
 }

@@ -16,7 +16,10 @@ template <class Op>
 FOVEA_INLINE void binary_rows(const float* a, std::ptrdiff_t lda, const float* b,
                               std::ptrdiff_t ldb, float* y, std::ptrdiff_t ldy, std::ptrdiff_t m,
                               int n, const Op& op) {
+  const RowsAhead ahead_a(lda, n), ahead_b(ldb, n);
   for (std::ptrdiff_t i = 0; i < m; ++i) {
+    ahead_a.fetch(a + i * lda);
+    ahead_b.fetch(b + i * ldb);
     for_vectors(n, [&](int j, auto lanes) FOVEA_INLINE_LAMBDA {
       store(y + i * ldy + j, lanes, op(load(a + i * lda + j, lanes), load(b + i * ldb + j, lanes)));
     });

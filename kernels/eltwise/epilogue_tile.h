@@ -56,7 +56,9 @@ template <Act kAct>
 [[gnu::noinline]] void epilogue_rows_of(const float* x, std::ptrdiff_t ldx, float* y,
                                         std::ptrdiff_t ldy, std::ptrdiff_t m, int n,
                                         const Epilogue& e) {
+  const RowsAhead ahead(ldx, n);
   for (std::ptrdiff_t i = 0; i < m; ++i) {
+    ahead.fetch(x + i * ldx);
     for_vectors(n, [&](int j, auto lanes) FOVEA_INLINE_LAMBDA {
       store(y + i * ldy + j, lanes,
             epilogue_vector<kAct>(load(x + i * ldx + j, lanes), i, j, lanes, e));

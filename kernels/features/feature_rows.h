@@ -40,7 +40,9 @@ void map_features(Feature feature, const float* x, std::ptrdiff_t ldx, const flo
                   std::ptrdiff_t ldb, float* y, std::ptrdiff_t ldy, std::ptrdiff_t m,
                   int n) noexcept {
   const Vec zero = splat(0.0f);
+  const RowsAhead ahead(ldx, n);
   for (std::ptrdiff_t i = 0; i < m; ++i, x += ldx, y += ldy) {
+    ahead.fetch(x);
     switch (feature) {
       case Feature::none:
         map_row(x, bias, y, n, [&](int, auto, Vec v) FOVEA_INLINE_LAMBDA { return v; });
@@ -100,7 +102,9 @@ void row_dots(const float* x, std::ptrdiff_t ldx, const float* v, std::ptrdiff_t
 
 void scale_rows(const float* x, std::ptrdiff_t ldx, const float* s, std::ptrdiff_t s_step, float* y,
                 std::ptrdiff_t ldy, std::ptrdiff_t m, int n) noexcept {
+  const RowsAhead ahead(ldx, n);
   for (std::ptrdiff_t i = 0; i < m; ++i, x += ldx, y += ldy, s += s_step) {
+    ahead.fetch(x);
     const Vec factor = splat(*s);
     for_vectors(n, [&](int j, auto lanes) FOVEA_INLINE_LAMBDA {
       store(y + j, lanes, mul(factor, load(x + j, lanes)));

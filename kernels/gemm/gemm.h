@@ -19,10 +19,26 @@
 #include "kernels/epilogue.h"
 
 namespace fovea {
+namespace kernels {
+
+// `count` rows of `width` floats.
+struct RowRange {
+  const float* rows = nullptr;
+  std::ptrdiff_t ld = 0, count = 0;
+  int width = 0;
+};
+
+// Rows that are wanted after a product. What lies far apart, or in no cache, would be waited for:
+// the product asks for it, a few lines with every tile.
+struct Ahead {
+  RowRange ranges[3];
+};
+
+}  // namespace kernels
 
 using gemm_fn = void(const float* a, std::ptrdiff_t lda, const float* b, float* c,
                      std::ptrdiff_t ldc, std::ptrdiff_t m, int n, int k,
-                     const kernels::Epilogue& e) noexcept;
+                     const kernels::Epilogue& e, const kernels::Ahead& ahead) noexcept;
 // The same for an A given by its transpose: element (i, p) is a[p * lda + i].
 using gemm_transposed_fn = gemm_fn;
 // The same for an A whose rows lie in pieces of `depth` elements, as the lines under a
@@ -30,7 +46,7 @@ using gemm_transposed_fn = gemm_fn;
 // depth.
 using gemm_indirect_fn = void(const float* const* a, std::ptrdiff_t lda, int pieces, int depth,
                               const float* b, float* c, std::ptrdiff_t ldc, std::ptrdiff_t m, int n,
-                              const kernels::Epilogue& e) noexcept;
+                              const kernels::Epilogue& e, const kernels::Ahead& ahead) noexcept;
 // Packs B out of its transpose w(n, k), rows ldw apart: the weight of a linear layer, keys.
 using pack_nk_fn = void(const float* w, std::ptrdiff_t ldw, int n, int k, float* packed) noexcept;
 // Packs B out of w(k, n), rows ldw apart: values.

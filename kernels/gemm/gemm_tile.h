@@ -11,6 +11,9 @@
 
 namespace fovea::FOVEA_ISA {
 
+using kernels::Ahead;
+using kernels::RowRange;
+
 inline constexpr int kTileVecs = kGemmCols / Vec::kLanes;
 static_assert(kGemmCols % Vec::kLanes == 0);
 
@@ -109,11 +112,44 @@ struct GemmTiles<std::integer_sequence<int, I...>> {
 };
 using AllGemmTiles = GemmTiles<std::make_integer_sequence<int, kGemmRows * kTileVecs>>;
 
+// Walks through rows that are wanted later, so many lines with each of `tiles` tiles.
+class AheadLines {
+ public:
+  FOVEA_INLINE AheadLines(const Ahead& ahead, std::ptrdiff_t tiles) : ahead_(ahead) {
+    std::ptrdiff_t lines = tiles - 1;
+    for (const RowRange& r : ahead.ranges) lines += r.count * ((r.width + kLine - 1) / kLine);
+    per_tile_ = lines / tiles;
+  }
+
+  FOVEA_INLINE void fetch_some() {
+    for (std::ptrdiff_t i = 0; i < per_tile_; ++i) {
+      for (; row_ == ahead_.ranges[range_].count; ++range_, row_ = 0) {
+        if (range_ == kLast) return;
+      }
+      const RowRange& r = ahead_.ranges[range_];
+      __builtin_prefetch(r.rows + row_ * r.ld + column_, 0, 2);
+      column_ += kLine;
+      if (column_ >= r.width) {
+        column_ = 0;
+        ++row_;
+      }
+    }
+  }
+
+ private:
+  static constexpr int kLine = 16;  // floats of a cache line
+  static constexpr int kLast = sizeof(Ahead::ranges) / sizeof(RowRange) - 1;
+
+  const Ahead& ahead_;
+  std::ptrdiff_t per_tile_, row_ = 0;
+  int range_ = 0, column_ = 0;
+};
+
 // tile(index, i, j, columns, b, fetch) for all tiles of C: `index` among AllGemmTiles, the first
 // row and column, how many columns there are, the panel of B and what to fetch meanwhile.
 template <class Tile>
 FOVEA_INLINE void for_tiles(const float* b, std::ptrdiff_t m, int n, std::ptrdiff_t k,
-                            const Tile& tile) {
+                            const Ahead& ahead, const Tile& tile) {
   // Tiles of nearly equal rows: 49 rows are four of 6 and five of 5, not eight of 6 and one of 1,
   // whose two accumulators would wait for each other.
   const std::ptrdiff_t tiles = (m + kGemmRows - 1) / kGemmRows;
@@ -128,6 +164,7 @@ FOVEA_INLINE void for_tiles(const float* b, std::ptrdiff_t m, int n, std::ptrdif
   const std::ptrdiff_t even = (panel + pairs - 1) / pairs;
   const std::ptrdiff_t step = even < kCacheLine ? even : kCacheLine;
   const float* const first_panel = b;
+  AheadLines later(ahead, tiles * ((n + kGemmCols - 1) / kGemmCols));
   for (int j = 0; j < n; j += kGemmCols, b += panel) {
     const int columns = smaller(n - j, kGemmCols);
     const int vecs = (columns + Vec::kLanes - 1) / Vec::kLanes;
@@ -135,6 +172,7 @@ FOVEA_INLINE void for_tiles(const float* b, std::ptrdiff_t m, int n, std::ptrdif
     std::ptrdiff_t i = 0;
     for (std::ptrdiff_t t = 0; t < tiles; ++t) {
       const int count = t < larger ? rows + 1 : rows;
+      later.fetch_some();
       tile((count - 1) * kTileVecs + vecs - 1, i, j, columns, b, fetch);
       i += count;
       fetch.from += k / 2 * step;
@@ -143,8 +181,8 @@ FOVEA_INLINE void for_tiles(const float* b, std::ptrdiff_t m, int n, std::ptrdif
 }
 
 void gemm(const float* a, std::ptrdiff_t lda, const float* b, float* c, std::ptrdiff_t ldc,
-          std::ptrdiff_t m, int n, int k, const Epilogue& e) noexcept {
-  for_tiles(b, m, n, k,
+          std::ptrdiff_t m, int n, int k, const Epilogue& e, const Ahead& ahead) noexcept {
+  for_tiles(b, m, n, k, ahead,
             [&](int index, std::ptrdiff_t i, int j, int columns, const float* panel, Fetch fetch)
                 FOVEA_INLINE_LAMBDA {
                   AllGemmTiles::kDirect[index](a + i * lda, lda, panel, fetch, c + i * ldc + j, ldc,
@@ -153,9 +191,9 @@ void gemm(const float* a, std::ptrdiff_t lda, const float* b, float* c, std::ptr
 }
 
 void gemm_transposed(const float* a, std::ptrdiff_t lda, const float* b, float* c,
-                     std::ptrdiff_t ldc, std::ptrdiff_t m, int n, int k,
-                     const Epilogue& e) noexcept {
-  for_tiles(b, m, n, k,
+                     std::ptrdiff_t ldc, std::ptrdiff_t m, int n, int k, const Epilogue& e,
+                     const Ahead& ahead) noexcept {
+  for_tiles(b, m, n, k, ahead,
             [&](int index, std::ptrdiff_t i, int j, int columns, const float* panel, Fetch fetch)
                 FOVEA_INLINE_LAMBDA {
                   AllGemmTiles::kTransposed[index](a + i, lda, panel, fetch, c + i * ldc + j, ldc,
@@ -164,9 +202,9 @@ void gemm_transposed(const float* a, std::ptrdiff_t lda, const float* b, float* 
 }
 
 void gemm_indirect(const float* const* a, std::ptrdiff_t lda, int pieces, int depth, const float* b,
-                   float* c, std::ptrdiff_t ldc, std::ptrdiff_t m, int n,
-                   const Epilogue& e) noexcept {
-  for_tiles(b, m, n, static_cast<std::ptrdiff_t>(pieces) * depth,
+                   float* c, std::ptrdiff_t ldc, std::ptrdiff_t m, int n, const Epilogue& e,
+                   const Ahead& ahead) noexcept {
+  for_tiles(b, m, n, static_cast<std::ptrdiff_t>(pieces) * depth, ahead,
             [&](int index, std::ptrdiff_t i, int j, int columns, const float* panel, Fetch fetch)
                 FOVEA_INLINE_LAMBDA {
                   AllGemmTiles::kIndirect[index](a + i, lda, pieces, depth, panel, fetch,
@@ -209,9 +247,11 @@ void pack_nk(const float* w, std::ptrdiff_t ldw, int n, int k, float* packed) no
 }
 
 void pack_kn(const float* w, std::ptrdiff_t ldw, int n, int k, float* packed) noexcept {
+  const RowsAhead ahead(ldw, smaller(n, kGemmCols));
   for (int j = 0; j < n; j += kGemmCols) {
     const int columns = smaller(n - j, kGemmCols);
     for (int p = 0; p < k; ++p, packed += kGemmCols) {
+      ahead.fetch(w + p * ldw + j);
       unroll<kTileVecs>([&](auto v) FOVEA_INLINE_LAMBDA {
         constexpr int kFirst = decltype(v)::value * Vec::kLanes;
         const float* from = w + p * ldw + j + kFirst;

@@ -31,7 +31,9 @@ void layer_norm(const float* x, std::ptrdiff_t ldx, float* y, std::ptrdiff_t ldy
                 const float* weight, const float* bias, float eps, std::ptrdiff_t m,
                 int c) noexcept {
   const float count = static_cast<float>(c);
+  const RowsAhead ahead(ldx, c);
   for (std::ptrdiff_t i = 0; i < m; ++i, x += ldx, y += ldy) {
+    ahead.fetch(x);
     const Vec mean = splat(row_sum(x, c, [](Vec v) FOVEA_INLINE_LAMBDA { return v; }) / count);
     const float var = row_sum(x, c,
                               [&](Vec v) FOVEA_INLINE_LAMBDA {
@@ -52,7 +54,9 @@ void layer_norm(const float* x, std::ptrdiff_t ldx, float* y, std::ptrdiff_t ldy
 void rms_norm(const float* x, std::ptrdiff_t ldx, float* y, std::ptrdiff_t ldy, const float* weight,
               const float* bias, float eps, std::ptrdiff_t m, int c) noexcept {
   const float count = static_cast<float>(c);
+  const RowsAhead ahead(ldx, c);
   for (std::ptrdiff_t i = 0; i < m; ++i, x += ldx, y += ldy) {
+    ahead.fetch(x);
     const float squares =
         row_sum(x, c, [](Vec v) FOVEA_INLINE_LAMBDA { return mul(v, v); }) / count;
     const Vec scale = div(splat(1.0f), sqrt(splat(squares + eps)));

@@ -16,8 +16,17 @@ using kernels::ScanSteps;
 
 inline constexpr int kScanVecs = Vec::kLanes == 16 ? 4 : 2;  // as many as registers hold
 inline constexpr int kScanTokens = 32;                       // of a block
+inline constexpr int kGatedAhead = 8;  // tokens until what is asked for is wanted
 
-// dt (tokens, kVecs vectors) of the channels from j on, and the lines that the scan will touch.
+// What the scan of `count` channels from j on reads and writes of a token; r, b and c are asked for
+// as if b and c followed r, which they usually do.
+FOVEA_INLINE void fetch_token(const ScanSteps& s, std::ptrdiff_t t, int j, int count) {
+  fetch(s.u + t * s.u_step + j, count);
+  fetch(s.y + t * s.y_step + j, count);
+  if (j == 0) fetch(s.r + t * s.r_step, s.rank + 2 * s.state);
+}
+
+// dt (tokens, kVecs vectors) of the channels from j on.
 template <int kVecs, class Lanes>
 FOVEA_INLINE void scan_time_steps(const ScanSteps& s, std::ptrdiff_t first, int tokens, int j,
                                   Lanes lanes, float* dt) {
@@ -30,10 +39,7 @@ FOVEA_INLINE void scan_time_steps(const ScanSteps& s, std::ptrdiff_t first, int 
   });
   for (int t = 0; t < tokens; ++t) {
     const float* const r = s.r + (first + t) * s.r_step;
-    for (int line = 0; line < kVecs * kLanes; line += 16) {
-      __builtin_prefetch(s.u + (first + t) * s.u_step + j + line);
-      __builtin_prefetch(s.y + (first + t) * s.y_step + j + line, 1);
-    }
+    if (first == 0) fetch_token(s, t, j, kVecs * kLanes);
     Vec sum[kVecs];
     unroll<kVecs>([&](auto v)
                       FOVEA_INLINE_LAMBDA { sum[decltype(v)::value] = bias[decltype(v)::value]; });
@@ -73,6 +79,7 @@ FOVEA_INLINE void scan_block(const ScanSteps& s, std::ptrdiff_t first, int token
     const float* const b = s.b + t * s.b_step;
     const float* const c = s.c + t * s.c_step;
     float* const y = s.y + t * s.y_step + j;
+    fetch_token(s, t + kScanTokens, j, kVecs * kLanes);
     Vec in[kVecs], out[kVecs];
     unroll<kVecs>([&](auto v) FOVEA_INLINE_LAMBDA {
       constexpr int kVec = decltype(v)::value;
@@ -145,6 +152,10 @@ FOVEA_INLINE void gated_channels(const GatedSteps& g, std::ptrdiff_t steps, int 
     const float* const value = g.value + t * g.value_step + j;
     float* const y = g.y + t * g.y_step + j;
     const Vec weight = splat(g.weight[t * g.weight_step]);
+    fetch(value + kGatedAhead * g.value_step, kVecs * kLanes);
+    fetch(y + kGatedAhead * g.y_step, kVecs * kLanes);
+    fetch(key + kGatedAhead * g.key_step, g.rows);
+    fetch(query + kGatedAhead * g.query_step, g.rows);
     Vec in[kVecs], out[kVecs];
     unroll<kVecs>([&](auto v) FOVEA_INLINE_LAMBDA {
       constexpr int kVec = decltype(v)::value;
@@ -182,7 +193,9 @@ void gated_scan(const GatedSteps& g, std::ptrdiff_t steps) noexcept {
 
 void power_gates(const float* x, std::ptrdiff_t ldx, float* y, std::ptrdiff_t ldy, float power,
                  std::ptrdiff_t m, int n) noexcept {
+  const RowsAhead ahead(ldx, n);
   for (std::ptrdiff_t i = 0; i < m; ++i) {
+    ahead.fetch(x + i * ldx);
     for_vectors(n, [&](int j, auto lanes) FOVEA_INLINE_LAMBDA {
       const Vec minus_log = softplus(sub(splat(0.0f), load(x + i * ldx + j, lanes)));
       store(y + i * ldy + j, lanes, exp2_negative(mul(splat(-power * kLog2e), minus_log)));
@@ -193,7 +206,9 @@ void power_gates(const float* x, std::ptrdiff_t ldx, float* y, std::ptrdiff_t ld
 void softplus_decay(const float* raw, std::ptrdiff_t ldr, const float* bias, const float* a,
                     float* step, float* decay, std::ptrdiff_t ld, std::ptrdiff_t m,
                     int n) noexcept {
+  const RowsAhead ahead(ldr, n);
   for (std::ptrdiff_t i = 0; i < m; ++i) {
+    ahead.fetch(raw + i * ldr);
     for_vectors(n, [&](int j, auto lanes) FOVEA_INLINE_LAMBDA {
       const Vec dt = softplus(add(load(raw + i * ldr + j, lanes), load(bias + j, lanes)));
       store(step + i * ld + j, lanes, dt);

@@ -50,4 +50,24 @@ FOVEA_INLINE void for_vector_groups(int n, const F& f) {
 FOVEA_INLINE constexpr int smaller(int a, int b) { return a < b ? a : b; }
 FOVEA_INLINE constexpr int greater(int a, int b) { return a > b ? a : b; }
 
+// Asks for `count` floats that are read or written some time later. For rows that are slices of
+// longer ones, or columns of a map: too far apart for the hardware to foresee them.
+FOVEA_INLINE void fetch(const float* from, int count) {
+  constexpr int kCacheLine = 16;
+  for (int i = 0; i < count; i += kCacheLine) __builtin_prefetch(from + i);
+}
+
+// What a kernel that passes over rows of n floats, ld apart, asks for while it is at one of them:
+// the row some hundred nanoseconds later, unless the rows follow each other without a gap.
+class RowsAhead {
+ public:
+  FOVEA_INLINE RowsAhead(std::ptrdiff_t ld, int n)
+      : n_(ld == n ? 0 : n), step_((1 + 512 / n) * ld) {}
+  FOVEA_INLINE void fetch(const float* row) const { FOVEA_ISA::fetch(row + step_, n_); }
+
+ private:
+  int n_;
+  std::ptrdiff_t step_;
+};
+
 }  // namespace fovea::FOVEA_ISA

@@ -5,16 +5,12 @@
 #include <limits>
 #include <new>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
-
 #include "fovea/core/buffer.h"
+#include "src/core/huge_pages.h"
 
 namespace fovea {
 namespace {
 
-constexpr std::size_t kHugePage = std::size_t{2} << 20;
 // Pages that nobody touches cost nothing, so a block may be larger than what comes.
 constexpr std::size_t kBlock = std::size_t{32} << 20;
 
@@ -22,9 +18,7 @@ std::shared_ptr<std::byte> make_block(std::size_t size) {
   std::shared_ptr<std::byte> block(
       static_cast<std::byte*>(::operator new (size, std::align_val_t{kHugePage})),
       [](std::byte* p) { ::operator delete (p, std::align_val_t{kHugePage}); });
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-  ::madvise(block.get(), size, MADV_HUGEPAGE);  // a wish; without it everything works as well
-#endif
+  prefer_huge_pages(block.get(), size);
   return block;
 }
 

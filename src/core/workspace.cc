@@ -7,6 +7,7 @@
 #include <string>
 
 #include "fovea/core/error.h"
+#include "src/core/huge_pages.h"
 
 // The allocator stands at byte used_ of block block_; before_ counts the bytes taken from earlier
 // blocks. Blocks behind block_ hold nothing that lives. Every request is rounded up to kAlignment,
@@ -24,7 +25,9 @@ constexpr std::size_t kFirstBlock = std::size_t{1} << 20;
 
 Buffer<std::byte> make_block(std::size_t size) {
   try {
-    return Buffer<std::byte>(size);
+    Buffer<std::byte> block(size);
+    prefer_huge_pages(block.data(), size);
+    return block;
   } catch (const std::bad_alloc&) {
     fail(std::to_string(size) + " more bytes");
   }
@@ -72,6 +75,18 @@ MapF Workspace::map(int n, int h, int w, int c) {
   return {static_cast<float*>(bytes(size)), n, h, w, c};
 }
 
+MapF Workspace::aligned_map(int n, int h, int w, int c) {
+  constexpr int kLine = 64 / sizeof(float);
+  if (c < 0 || c > std::numeric_limits<int>::max() - kLine) return map(n, h, w, c);
+  return map(n, h, w, (c + kLine - 1) / kLine * kLine).channels(0, c);
+}
+
+void Workspace::reserve(std::size_t size) {
+  if (size <= capacity()) return;
+  blocks_.clear();
+  blocks_.push_back(make_block(size));
+}
+
 std::size_t Workspace::capacity() const {
   std::size_t total = 0;
   for (const auto& block : blocks_) total += block.size();
@@ -89,8 +104,8 @@ void Workspace::release(std::size_t block, std::size_t used, std::size_t before)
   // that both are never held together; without memory for the block, the next request asks again.
   blocks_.clear();
   try {
-    blocks_.push_back(Buffer<std::byte>(peak_));
-  } catch (const std::bad_alloc&) {
+    blocks_.push_back(make_block(peak_));
+  } catch (const Error&) {
     blocks_.clear();
   }
 }

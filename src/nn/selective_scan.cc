@@ -139,7 +139,7 @@ void SelectiveScan::forward(CMapF u, MapF y, Context& ctx) const {
   const Workspace::Scope scope(ctx.workspace());
   const int r = shape_.rank, n = shape_.state;
   const int scans = static_cast<int>(sequences_.size());
-  const MapF projected = ctx.workspace().map(u.n, u.h, u.w, project_.out());
+  const MapF projected = ctx.workspace().aligned_map(u.n, u.h, u.w, project_.out());
   project_.forward(u, projected, ctx);
   MapF directed;
   if (!directions_.empty()) {

@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "fovea/nn/row_strips.h"
+
 namespace fovea::nn {
 namespace {
 
@@ -89,7 +91,7 @@ StateSpaceDuality::StateSpaceDuality(const Params& p, int c, const StateSpaceOpt
 void StateSpaceDuality::forward(CMapF x, MapF y, Context& ctx, const Epilogue& epilogue) const {
   const Workspace::Scope scope(ctx.workspace());
   const int inner = options_.inner, width = convolved_width(options_);
-  const MapF projected = ctx.workspace().map(x.n, x.h, x.w, in_proj_.out());
+  const MapF projected = ctx.workspace().aligned_map(x.n, x.h, x.w, in_proj_.out());
   in_proj_.forward(x, projected, ctx);
   const CMapF z = projected.channels(0, inner);
   const CMapF v = projected.channels(inner, width);
@@ -104,8 +106,14 @@ void StateSpaceDuality::forward(CMapF x, MapF y, Context& ctx, const Epilogue& e
   // What the convolution has read makes room.
   const MapF mixed = projected.channels(inner, inner);
   scan(u, dt, mixed, ctx);
-  finish(mixed, z, ctx);
-  out_proj_.forward(mixed, y, ctx, epilogue);
+  for_row_strips(*backend_, y.rows(), 2 * inner + y.c, ctx,
+                 [&](std::ptrdiff_t first, std::ptrdiff_t count, Context& own) {
+                   const int rows = static_cast<int>(count);
+                   const MapF some = mixed.row_range(first, rows);
+                   finish(some, z.row_range(first, rows), own);
+                   out_proj_.forward(some, y.row_range(first, rows), own,
+                                     epilogue_rows(epilogue, first, count));
+                 });
 }
 
 // Heads of a non-causal form take the groups in turn: every run of `groups` heads is a state space

@@ -1,6 +1,7 @@
 # Paths are relative to tests/CMakeLists.txt, which includes this list.
 fovea_test(core_test
   core/cast_test.cc
+  core/context_test.cc
   core/dtype_test.cc
   core/params_test.cc
   core/renamed_source_test.cc

@@ -50,6 +50,31 @@ TEST(Workspace, GrowsOnceAndNeverAgain) {
   }
 }
 
+TEST(Workspace, ReservesWithoutTaking) {
+  Workspace ws;
+  ws.reserve(3 * kMega);
+  EXPECT_EQ(ws.capacity(), 3 * kMega);
+  EXPECT_EQ(ws.peak(), 0u);
+  ws.reserve(kMega);
+  EXPECT_EQ(ws.capacity(), 3 * kMega);
+  const Workspace::Scope scope(ws);
+  ws.bytes(3 * kMega);
+  EXPECT_EQ(ws.capacity(), 3 * kMega);
+}
+
+TEST(Workspace, AlignsTheRowsOfAMap) {
+  Workspace ws;
+  const Workspace::Scope scope(ws);
+  for (const int c : {1, 15, 16, 17, 419}) {
+    const MapF map = ws.aligned_map(2, 3, 5, c);
+    EXPECT_EQ(shape_string(map), shape_string(MapF(nullptr, 2, 3, 5, c)));
+    for (std::ptrdiff_t r = 0; r < map.rows(); ++r) {
+      EXPECT_EQ(reinterpret_cast<std::uintptr_t>(map.row(r)) % kAlignment, 0u);
+      std::fill_n(map.row(r), c, 1.0f);
+    }
+  }
+}
+
 TEST(Workspace, ServesTheSecondPassFromOneBlock) {
   Workspace ws;
   forward(ws);

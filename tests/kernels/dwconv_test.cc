@@ -75,23 +75,26 @@ void expect_convolution(const KernelTable& t, const Window2d& s, int bits, Act a
 }
 
 void check_dwconv(const KernelTable& t) {
-  for (const int k : {3, 5, 7}) {
+  // Kernels that slide.
+  for (const auto& [kh, kw] : {std::pair(3, 3), {5, 5}, {7, 7}, {1, 7}}) {
+    const auto window = [kh = kh, kw = kw](int h, int w, int c) {
+      return make_window(h, w, c, kh, kw, 1, kh / 2, kw / 2, 1);
+    };
     for (int w = 1; w <= 2 * 8 + 1; ++w) {
-      expect_convolution(t, make_window(4, w, 1 + w % 9, k, k, 1, k / 2, k / 2, 1), 0, Act::none,
-                         false);
+      expect_convolution(t, window(4, w, 1 + w % 9), 0, Act::none, false);
     }
     for (int c = 1; c <= 2 * kMaxLanes + 1; ++c) {
-      expect_convolution(t, make_window(3, 5, c, k, k, 1, k / 2, k / 2, 1), 1, Act::none, false);
+      expect_convolution(t, window(3, 5, c), 1, Act::none, false);
     }
     // More than one strip, no padding, padding beyond the half kernel.
-    expect_convolution(t, make_window(9, 70, 5, k, k, 1, k / 2, k / 2, 1), 1, Act::relu, false);
-    expect_convolution(t, make_window(9, 33, 5, k, k, 1, 0, 0, 1), 1, Act::relu, false);
-    expect_convolution(t, make_window(2, 3, 5, k, k, 1, k, k, 1), 1, Act::relu, false);
+    expect_convolution(t, window(9, 70, 5), 1, Act::relu, false);
+    expect_convolution(t, make_window(9, 33, 5, kh, kw, 1, 0, 0, 1), 1, Act::relu, false);
+    expect_convolution(t, make_window(2, 3, 5, kh, kw, 1, kh, kw, 1), 1, Act::relu, false);
     for (const Act act : kAllActs) {
       for (int bits = 0; bits < EpilogueOperands::kCombinations; ++bits) {
-        expect_convolution(t, make_window(5, 9, 19, k, k, 1, k / 2, k / 2, 1), bits, act, false);
+        expect_convolution(t, window(5, 9, 19), bits, act, false);
       }
-      expect_convolution(t, make_window(5, 9, 19, k, k, 1, k / 2, k / 2, 1), 7, act, true);
+      expect_convolution(t, window(5, 9, 19), 7, act, true);
     }
   }
   for (const int stride : {1, 2, 3}) {

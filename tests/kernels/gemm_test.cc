@@ -7,9 +7,11 @@ namespace {
 
 using namespace fovea::test;
 using fovea::kernels::Act;
+using fovea::kernels::Ahead;
 using fovea::kernels::block_of;
 using fovea::kernels::Epilogue;
 using fovea::kernels::KernelTable;
+using fovea::kernels::RowRange;
 
 // sum over p of a(i, p) * w(j, p)
 Expected naive_dot(const Matrix& a, std::ptrdiff_t i, const Matrix& w, std::ptrdiff_t j) {
@@ -44,7 +46,7 @@ void expect_product(const KernelTable& t, int m, int n, int k, const Epilogue& e
     naive.ldr = before.ld();
   }
   const Matrix b = packed_nk(t, w);
-  t.gemm(a.data(), a.ld(), b.data(), c.data(), c.ld(), m, n, k, used);
+  t.gemm(a.data(), a.ld(), b.data(), c.data(), c.ld(), m, n, k, used, {});
   ASSERT_TRUE(c.canaries_alive()) << "m " << m << " n " << n << " k " << k;
   for (int i = 0; i < m; ++i) {
     for (int j = 0; j < n; ++j) {
@@ -55,7 +57,35 @@ void expect_product(const KernelTable& t, int m, int n, int k, const Epilogue& e
   }
 }
 
+void expect_same(const Matrix& got, const Matrix& want) {
+  ASSERT_TRUE(got.canaries_alive());
+  for (std::ptrdiff_t i = 0; i < want.rows(); ++i) {
+    for (std::ptrdiff_t j = 0; j < want.columns(); ++j) {
+      ASSERT_EQ(got.at(i, j), want.at(i, j))
+          << want.rows() << " x " << want.columns() << " at " << i << ", " << j;
+    }
+  }
+}
+
+// What a product asks for meanwhile changes no bit, whatever its shape.
+void check_ahead(const KernelTable& t) {
+  const int m = 2 * t.gemm_rows + 1, n = t.gemm_cols + 3, k = 7;
+  const Matrix a(m, k), w(n, k), rows(40, 50, 3);
+  const Matrix b = packed_nk(t, w);
+  Matrix want(m, n), got(m, n);
+  t.gemm(a.data(), a.ld(), b.data(), want.data(), want.ld(), m, n, k, {}, {});
+  for (const auto& [count, width] : {std::pair(40, 50), {40, 1}, {1, 50}, {0, 50}}) {
+    const RowRange range{rows.data(), rows.ld(), count, width};
+    for (const Ahead& ahead :
+         {Ahead{{range}}, {{range, range, range}}, {{{}, range}}, {{range, {}, range}}}) {
+      t.gemm(a.data(), a.ld(), b.data(), got.data(), got.ld(), m, n, k, {}, ahead);
+      expect_same(got, want);
+    }
+  }
+}
+
 void check_gemm(const KernelTable& t) {
+  check_ahead(t);
   for (int m = 1; m <= 2 * t.gemm_rows + 1; ++m) {
     for (int n = 1; n <= 2 * t.gemm_cols + 1; ++n) {
       const int k = 1 + (m * 7 + n) % 19;
@@ -85,16 +115,6 @@ void check_gemm(const KernelTable& t) {
   }
 }
 
-void expect_same(const Matrix& got, const Matrix& want) {
-  ASSERT_TRUE(got.canaries_alive());
-  for (std::ptrdiff_t i = 0; i < want.rows(); ++i) {
-    for (std::ptrdiff_t j = 0; j < want.columns(); ++j) {
-      ASSERT_EQ(got.at(i, j), want.at(i, j))
-          << want.rows() << " x " << want.columns() << " at " << i << ", " << j;
-    }
-  }
-}
-
 // The same bits as from the rows themselves.
 void check_gemm_transposed(const KernelTable& t) {
   for (int m = 1; m <= 2 * t.gemm_rows + 1; ++m) {
@@ -108,9 +128,9 @@ void check_gemm_transposed(const KernelTable& t) {
       const Matrix b = packed_nk(t, w);
       const EpilogueOperands operands(m, n);
       const Epilogue e = operands.combination(15, Act::gelu);
-      t.gemm(a.data(), a.ld(), b.data(), want.data(), want.ld(), m, n, k, e);
+      t.gemm(a.data(), a.ld(), b.data(), want.data(), want.ld(), m, n, k, e, {});
       t.gemm_transposed(transposed.data(), transposed.ld(), b.data(), got.data(), got.ld(), m, n, k,
-                        e);
+                        e, {});
       expect_same(got, want);
     }
   }
@@ -137,8 +157,8 @@ void check_gemm_indirect(const KernelTable& t) {
       const EpilogueOperands operands(m, n);
       const Epilogue e = operands.combination(15, Act::gelu);
       Matrix want(m, n, 3), got(m, n, 3);
-      t.gemm(a.data(), a.ld(), b.data(), want.data(), want.ld(), m, n, pieces * depth, e);
-      t.gemm_indirect(from.data(), m, pieces, depth, b.data(), got.data(), got.ld(), m, n, e);
+      t.gemm(a.data(), a.ld(), b.data(), want.data(), want.ld(), m, n, pieces * depth, e, {});
+      t.gemm_indirect(from.data(), m, pieces, depth, b.data(), got.data(), got.ld(), m, n, e, {});
       expect_same(got, want);
     }
   }
@@ -197,13 +217,13 @@ TEST(gemm, gives_a_row_the_same_bits_wherever_it_stands) {
     const EpilogueOperands operands(m, n);
     const Epilogue e = operands.combination(15, Act::gelu);
     Matrix whole(m, n);
-    t.gemm(a.data(), a.ld(), b.data(), whole.data(), whole.ld(), m, n, k, e);
+    t.gemm(a.data(), a.ld(), b.data(), whole.data(), whole.ld(), m, n, k, e, {});
     for (int rows = 1; rows < m; ++rows) {
       Matrix blocks(m, n);
       for (int i = 0; i < m; i += rows) {
         for (int j = 0; j < n; j += t.gemm_cols) {
           t.gemm(a.data() + i * a.ld(), a.ld(), b.data() + j * k, blocks.data() + i * n + j, n,
-                 std::min(rows, m - i), std::min(t.gemm_cols, n - j), k, block_of(e, i, j));
+                 std::min(rows, m - i), std::min(t.gemm_cols, n - j), k, block_of(e, i, j), {});
         }
       }
       ASSERT_EQ(0, std::memcmp(whole.data(), blocks.data(),

@@ -29,6 +29,19 @@ TEST(AllocationCounter, SeesEveryKindOfAllocation) {
   EXPECT_EQ(count_allocations([&] { FloatBuffer b(size); }), 1u);
 }
 
+// Which thread takes which part of a region differs from time to time.
+TEST(PartsOfAContext, TakeNothingFromTheHeapTheSecondTime) {
+  Context ctx(3);
+  const auto region = [&] {
+    ctx.for_parts(64, [](std::ptrdiff_t i, Context& part) {
+      const Workspace::Scope scope(part.workspace());
+      for (std::ptrdiff_t t = 0; t <= i % 4; ++t) part.workspace().floats(200000);
+    });
+  };
+  EXPECT_GT(count_allocations(region), 0u);
+  for (int pass = 0; pass < 20; ++pass) EXPECT_EQ(count_allocations(region), 0u);
+}
+
 class Allocation : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(Allocation, SecondForwardTakesNothingFromTheHeap) {

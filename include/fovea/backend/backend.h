@@ -60,6 +60,9 @@ class Backend {
   virtual std::string_view name() const = 0;
   // The instruction set in use: "avx2", "" where the backend does not choose.
   virtual std::string_view isa() const { return ""; }
+  // Whether operators on few rows and one thread run as well as on all rows and all threads, so
+  // that chains of them should pass through the caches strip by strip (nn/row_strips.h).
+  virtual bool wants_strips() const { return false; }
 
   // --- Weights. A tensor without data packs to an object that remembers its shape only: enough for
   // a dry run, an error in a real one.

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
+#include <mutex>
 #include <string_view>
+#include <vector>
 
 #include "fovea/core/map.h"
 #include "fovea/core/thread_pool.h"
@@ -48,6 +52,30 @@ class Context {
   void set_observer(OperatorObserver* observer) { observer_ = observer; }
   OperatorObserver* observer() const { return dry_run_ ? nullptr : observer_; }
 
+  // body(i, part) for i in [0, count), in any order, on all threads: work that itself calls
+  // operators. Each runs on one thread in the context `part`, which is this one when it has only
+  // one thread; taps and the observer see nothing of others. Rethrows what a body throws.
+  template <class Body>
+  void for_parts(std::ptrdiff_t count, const Body& body) {
+    if (threads() == 1) {
+      for (std::ptrdiff_t i = 0; i < count; ++i) body(i, *this);
+      return;
+    }
+    prepare_parts();
+    std::mutex one_error;
+    std::exception_ptr error;
+    pool_->parallel_for(count, [&](std::ptrdiff_t i, int slot) {
+      try {
+        body(i, *parts_[static_cast<std::size_t>(slot)]);
+      } catch (...) {
+        const std::lock_guard<std::mutex> lock(one_error);
+        error = std::current_exception();
+      }
+    });
+    finish_parts();
+    if (error != nullptr) std::rethrow_exception(error);
+  }
+
   // A dry run walks a forward, checks every shape, counts the multiply-accumulates and measures the
   // workspace, but computes nothing and reads no input.
   void set_dry_run(bool dry_run) { dry_run_ = dry_run; }
@@ -63,6 +91,10 @@ class Context {
   OperatorObserver* observer_ = nullptr;
   bool dry_run_ = false;
   std::int64_t macs_ = 0;
+  std::vector<std::unique_ptr<Context>> parts_;  // one for every thread, or none yet
+
+  void prepare_parts();
+  void finish_parts();
 };
 
 }  // namespace fovea

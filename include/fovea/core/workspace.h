@@ -34,8 +34,13 @@ class Workspace {
   float* floats(std::size_t count) { return static_cast<float*>(bytes(count, sizeof(float))); }
   void* bytes(std::size_t count, std::size_t size_of_one = 1);
   MapF map(int n, int h, int w, int c);
+  // The same with every row at the beginning of a cache line, for maps whose channels have several
+  // users: their ranges then share no line from row to row.
+  MapF aligned_map(int n, int h, int w, int c);
   MapF map_like(CMapF x) { return map(x.n, x.h, x.w, x.c); }
 
+  // Has at least so many bytes from now on. Only while nothing is taken.
+  void reserve(std::size_t size);
   std::size_t capacity() const;               // bytes held
   std::size_t peak() const { return peak_; }  // most bytes ever in use at once
 

@@ -2,6 +2,7 @@
 // Attention: softmax(scale Q K^T + bias) V as two products with a softmax between them, all in the
 // caches of one core. K^T and V are packed like weights; scale and bias ride in the first product's
 // epilogue.
+#include "src/backend/native/ahead.h"
 #include "src/backend/native/native_backend.h"
 #include "src/backend/parallel.h"
 #include "src/backend/window_grid.h"
@@ -61,9 +62,10 @@ void NativeBackend::do_attention(CMapF q, CMapF k, CMapF v, const AttentionSpec&
       e.residual = spec.bias + (head * q.w + row) * keys;
       e.ldr = keys;
     }
-    kernels_.gemm(q.pixel(n, 0, row) + head * d, q.ld, from, s, stride, rows, keys, d, e);
+    kernels_.gemm(q.pixel(n, 0, row) + head * d, q.ld, from, s, stride, rows, keys, d, e, {});
     kernels_.softmax(s, stride, s, stride, rows, keys);
-    kernels_.gemm(s, stride, from + k_size, y.pixel(n, 0, row) + head * d, y.ld, rows, d, keys, {});
+    kernels_.gemm(s, stride, from + k_size, y.pixel(n, 0, row) + head * d, y.ld, rows, d, keys, {},
+                  {});
   });
 }
 
@@ -75,6 +77,7 @@ struct NativeBackend::WindowTask {
         y(y_),
         spec(spec_),
         grid(y_.h, y_.w, spec_),
+        threads(ctx.threads()),
         tokens(grid.area()),
         area(tokens),
         d(y_.c / spec_.heads),
@@ -93,6 +96,7 @@ struct NativeBackend::WindowTask {
   MapF y;
   const WindowSpec& spec;
   WindowGrid grid;
+  int threads;
   int tokens;           // of a window
   std::ptrdiff_t area;  // the same number, for products
   int d;                // channels of a head
@@ -138,6 +142,22 @@ struct NativeBackend::WindowTask {
     }
   }
 
+  // The lines of a map under the window that this thread probably does next; of several heads, the
+  // part that one of them should ask for. A line of a window is one range of memory.
+  kernels::RowRange lines_ahead(const CMapF& map, int image, int window, int head) const {
+    const int next = window + threads;
+    const std::ptrdiff_t first = next < grid.windows() ? grid.pixel(next, 0) : -1;
+    if (first < 0 || !far_away(map.rows(), map.ld)) return {};
+    const int lines =
+        static_cast<int>(std::min<std::ptrdiff_t>(spec.window_h, map.h - first / map.w));
+    const int begin = head * lines / spec.heads, end = (head + 1) * lines / spec.heads;
+    const int columns =
+        static_cast<int>(std::min<std::ptrdiff_t>(spec.window_w, map.w - first % map.w));
+    const std::ptrdiff_t line = map.w * map.ld;
+    return {map.image(image).row(first) + begin * line, line, end - begin,
+            static_cast<int>((columns - 1) * map.ld) + map.c};
+  }
+
   void fill_mask(int window, int* region, float* m) const {
     for (int t = 0; t < area; ++t) region[t] = grid.region(window, t);
     for (std::ptrdiff_t i = 0; i < area; ++i) {
@@ -179,10 +199,12 @@ void NativeBackend::attend_window(const WindowTask& task, int image, int window,
       e.residual = spec.bias + head * task.area * task.area;
       e.ldr = area;
     }
-    kernels_.gemm(q, d, packed_k, s, stride, area, area, d, e);
+    kernels_.gemm(q, d, packed_k, s, stride, area, area, d, e,
+                  {{task.lines_ahead(task.qkv, image, window, head)}});
     if (masked) kernels_.add_rows(s, stride, task.mask[slot], area, s, stride, area, area);
     kernels_.softmax(s, stride, s, stride, area, area);
-    kernels_.gemm(s, stride, packed_v, q, d, area, d, area, {});
+    kernels_.gemm(s, stride, packed_v, q, d, area, d, area, {},
+                  {{task.lines_ahead(task.y, image, window, head)}});
     task.scatter(pixels, image, head * d, q);
   }
 }

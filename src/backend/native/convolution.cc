@@ -126,11 +126,11 @@ void NativeBackend::dense(CMapF x, const Packed& w, const Epilogue& epilogue, Ma
     const kernels::Epilogue block = kernels::block_of(e, row, column);
     if (pixels == 0) {
       gather_rows(x, w, y, row, count, group, copies[slot]);
-      kernels_.gemm(copies[slot], k, b, y.row(row) + column, y.ld, count, group_out, k, block);
+      kernels_.gemm(copies[slot], k, b, y.row(row) + column, y.ld, count, group_out, k, block, {});
     } else {
       where.point(row, count, group, copies[slot], pieces[slot]);
       kernels_.gemm_indirect(pieces[slot], count, where.count(), where.depth(), b,
-                             y.row(row) + column, y.ld, count, group_out, block);
+                             y.row(row) + column, y.ld, count, group_out, block, {});
     }
   });
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "src/backend/feature_map.h"
+#include "src/backend/native/ahead.h"
 #include "src/backend/native/native_backend.h"
 #include "src/backend/parallel.h"
 
@@ -31,6 +32,7 @@ struct Rows {
 // Keys and values of some tokens of a state, wherever they are.
 struct KeyTile {
   Rows keys, values;
+  kernels::Ahead next;  // what the tile after it will read
 };
 
 // Scratch of a thread for a tile: keys (kTile, rows), values (kTile, columns), the mean of its keys
@@ -65,8 +67,8 @@ class States {
     const SlotScratch keys(ctx, kTile * rows_), values(ctx, kTile * columns_);
     const SlotScratch packed(ctx, k_.packed_size(columns_, static_cast<int>(kTile)));
     const SlotScratch mean(ctx, rows_);
-    ctx.pool().parallel_for(count_ * parts_.parts(), [&](std::ptrdiff_t i, int slot) {
-      const std::ptrdiff_t part = i % parts_.parts();
+    ctx.pool().parallel_for(count_ * parts_.parts(), [&](std::ptrdiff_t task, int slot) {
+      const std::ptrdiff_t part = task / count_, i = task % count_ * parts_.parts() + part;
       float* const s = partial + i * stride;
       std::fill_n(s + size, rows_, 0.0f);
       const std::ptrdiff_t begin = parts_.begin(part), end = begin + parts_.size(part);
@@ -82,7 +84,7 @@ class States {
           e.ldr = columns_;
         }
         k_.gemm_transposed(tile.keys.data, tile.keys.ld, packed[slot], s, columns_, rows_, columns_,
-                           static_cast<int>(tokens), e);
+                           static_cast<int>(tokens), e, tile.next);
       }
     });
     ctx.pool().parallel_for(count_, [&](std::ptrdiff_t i, int) {
@@ -141,7 +143,7 @@ MapF map_all(const kernels::KernelTable& k, const LinearAttentionSpec& spec, con
     k.map_features(kernels::Feature::none, from.row(first), from.ld, shift, x.c, biased[slot], d,
                    count, d);
     k.row_dots(biased[slot], d, biased[slot], d, squares[slot], count, d);
-    k.gemm(biased[slot], d, projection, to, y.ld, count, features, d, {});
+    k.gemm(biased[slot], d, projection, to, y.ld, count, features, d, {}, {});
     for (std::ptrdiff_t t = 0; t < count; ++t) {
       for (int f = 0; f < features; ++f) to[t * y.ld + f] -= 0.5f * squares[slot][t];
     }
@@ -230,8 +232,14 @@ void NativeBackend::do_linear_attention(CMapF q, CMapF k, CMapF v, const LinearA
   states.sum(ctx, [&](std::ptrdiff_t i, std::ptrdiff_t first, std::ptrdiff_t count,
                       const TileScratch& scratch) {
     const CMapF from = head_of(k, i, spec.heads), values = head_of(v, i, spec.heads);
+    kernels::Ahead next = {{rows_ahead(from, first, count), rows_ahead(values, first, count), {}}};
     const float* const bias =
         rest.k_bias == nullptr ? nullptr : rest.k_bias + first * k.c + i % spec.heads * d;
+    if (bias != nullptr) {
+      const CMapF biases(rest.k_bias, 1, 1, k.w, k.c);
+      next.ranges[2] =
+          rows_ahead(biases.channels(static_cast<int>(i % spec.heads) * d, d), first, count);
+    }
     Rows keys =
         mapped(kernels_, rest.map, {from.row(first), from.ld}, bias, k.c, count, d, scratch.keys);
     if (weights != nullptr) {
@@ -241,7 +249,7 @@ void NativeBackend::do_linear_attention(CMapF q, CMapF k, CMapF v, const LinearA
     }
     if (spec.normalize) add_keys(kernels_, keys, count, d, scratch.key_mean, scratch.key_sum);
     keys = rotated(kernels_, spec.rotary, keys, first, count, d, scratch.keys);
-    return KeyTile{keys, {values.row(first), values.ld}};
+    return KeyTile{keys, {values.row(first), values.ld}, next};
   });
 
   // Means are sums whose share comes in with the factor of the whole row.
@@ -249,9 +257,9 @@ void NativeBackend::do_linear_attention(CMapF q, CMapF k, CMapF v, const LinearA
   const EvenParts blocks(q.w, kTile);
   const SlotScratch tile(ctx, kTile * d), norms(ctx, kTile);
   ctx.pool().parallel_for(heads * blocks.parts(), [&](std::ptrdiff_t i, int slot) {
-    const std::ptrdiff_t head = i / blocks.parts();
-    const std::ptrdiff_t first = blocks.begin(i % blocks.parts());
-    const std::ptrdiff_t count = blocks.size(i % blocks.parts());
+    const std::ptrdiff_t head = i / (spec.heads * blocks.parts()) * spec.heads + i % spec.heads;
+    const std::ptrdiff_t block = i / spec.heads % blocks.parts();
+    const std::ptrdiff_t first = blocks.begin(block), count = blocks.size(block);
     const CMapF from = head_of(q, head, spec.heads);
     Rows queries =
         mapped(kernels_, rest.map, {from.row(first), from.ld}, nullptr, 0, count, d, tile[slot]);
@@ -265,7 +273,7 @@ void NativeBackend::do_linear_attention(CMapF q, CMapF k, CMapF v, const LinearA
     const MapF out = y.image(static_cast<int>(head / spec.heads))
                          .channels(static_cast<int>(head % spec.heads) * dv, dv);
     kernels_.gemm(queries.data, queries.ld, states.packed(head), out.row(first), out.ld, count, dv,
-                  d, {});
+                  d, {}, {{rows_ahead(from, first, count), rows_ahead(out, first, count)}});
     if (spec.normalize || spec.mean) {
       kernels_.scale_rows(out.row(first), out.ld, norm, 1, out.row(first), out.ld, count, dv);
     }
@@ -312,7 +320,10 @@ void NativeBackend::shared_state(CMapF x, CMapF dt, CMapF b, CMapF c, const Stat
                           weight.image(image(i)).row(first) + at, weight.ld,
                           scratch.values + head * p, columns, tokens, p);
     }
-    return KeyTile{{keys.row(first), keys.ld}, {scratch.values, columns}};
+    const CMapF values = x.image(image(i)).channels(first_head(i) * p, columns);
+    return KeyTile{{keys.row(first), keys.ld},
+                   {scratch.values, columns},
+                   {{rows_ahead(keys, first, tokens), rows_ahead(values, first, tokens)}}};
   });
   const EvenParts blocks(x.w, kTile);
   ctx.pool().parallel_for(count * blocks.parts(), [&](std::ptrdiff_t task, int) {
@@ -326,9 +337,13 @@ void NativeBackend::shared_state(CMapF x, CMapF dt, CMapF b, CMapF c, const Stat
       e.ldr = x.ld;
       e.residual_scale = spec.d + column;
     }
-    kernels_.gemm(queries.row(first), queries.ld, states.packed(i),
-                  y.image(image(i)).row(first) + column, y.ld, blocks.size(task % blocks.parts()),
-                  columns, state, e);
+    const std::ptrdiff_t tokens = blocks.size(task % blocks.parts());
+    const CMapF values = x.image(image(i)).channels(column, columns);
+    const MapF out = y.image(image(i)).channels(column, columns);
+    kernels_.gemm(queries.row(first), queries.ld, states.packed(i), out.row(first), out.ld, tokens,
+                  columns, state, e,
+                  {{rows_ahead(queries, first, tokens), rows_ahead(values, first, tokens),
+                    rows_ahead(out, first, tokens)}});
   });
 }
 

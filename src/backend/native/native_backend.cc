@@ -4,6 +4,7 @@
 
 #include "src/backend/backends.h"
 #include "src/backend/float_packed.h"
+#include "src/backend/native/ahead.h"
 #include "src/backend/parallel.h"
 
 namespace fovea {
@@ -82,10 +83,10 @@ void NativeBackend::product(const float* x, std::ptrdiff_t ldx, std::ptrdiff_t r
   ctx.pool().parallel_for(tiles.rows.parts() * across, [&](std::ptrdiff_t i, int) {
     const std::ptrdiff_t row = tiles.rows.begin(i / across);
     const std::ptrdiff_t column = i % across * tiles.columns;
-    kernels_.gemm(x + row * ldx, ldx, b + column * k, y.row(row) + column, y.ld,
-                  tiles.rows.size(i / across),
+    const std::ptrdiff_t count = tiles.rows.size(i / across);
+    kernels_.gemm(x + row * ldx, ldx, b + column * k, y.row(row) + column, y.ld, count,
                   static_cast<int>(std::min(tiles.columns, n - column)), k,
-                  kernels::block_of(e, row, column));
+                  kernels::block_of(e, row, column), {{rows_ahead(x, ldx, k, rows, row, count)}});
   });
 }
 
@@ -109,9 +110,9 @@ void NativeBackend::do_mlp(CMapF x, const Packed& fc1, const Epilogue& epilogue1
     const std::ptrdiff_t row = blocks.begin(i);
     const std::ptrdiff_t count = blocks.size(i);
     kernels_.gemm(x.row(row), x.ld, float_values(fc1), hidden[slot], fc1.out, count, fc1.out,
-                  fc1.in, e1);
+                  fc1.in, e1, {});
     kernels_.gemm(hidden[slot], fc1.out, float_values(fc2), y.row(row), y.ld, count, fc2.out,
-                  fc2.in, kernels::block_of(e2, row, 0));
+                  fc2.in, kernels::block_of(e2, row, 0), {});
   });
 }
 

@@ -17,6 +17,7 @@ class NativeBackend final : public Backend {
 
   std::string_view name() const override { return "native"; }
   std::string_view isa() const override { return kernels::isa_name(kernels_.isa); }
+  bool wants_strips() const override { return true; }
 
  protected:
   std::unique_ptr<Packed> do_pack_linear(const Tensor& w, const PackTools& tools) const override;

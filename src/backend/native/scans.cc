@@ -129,37 +129,48 @@ void NativeBackend::do_state_space(CMapF x, CMapF dt, CMapF b, CMapF c, const St
   const std::ptrdiff_t blocks = ceil_div(p, block);
   const Workspace::Scope scope(ctx.workspace());
   const MapF step = ctx.workspace().map_like(dt), decay = ctx.workspace().map_like(dt);
-  const SlotScratch states(ctx, static_cast<std::ptrdiff_t>(state) * block);
+  // Blocks of heads pass a few tokens together: of a token whose row is far from the last one,
+  // memory is asked for all at once.
+  const EvenParts shares(
+      spec.heads * blocks,
+      ctx.threads() == 1 ? spec.heads * blocks : ceil_div(spec.heads * blocks, 2 * ctx.threads()));
+  const std::ptrdiff_t size = static_cast<std::ptrdiff_t>(state) * block;
+  const SlotScratch states(ctx, shares.largest() * size);
   parallel_rows(ctx, dt.rows(), dt.c, [&](std::ptrdiff_t first, std::ptrdiff_t last) {
     kernels_.softplus_decay(dt.row(first), dt.ld, spec.dt_bias, spec.a, step.row(first),
                             decay.row(first), step.ld, last - first, dt.c);
   });
-  ctx.pool().parallel_for(x.n * spec.heads * blocks, [&](std::ptrdiff_t i, int slot) {
-    const int image = static_cast<int>(i / blocks / spec.heads);
-    const int head = static_cast<int>(i / blocks % spec.heads);
-    const int group = head / (spec.heads / spec.groups);
-    const int first = static_cast<int>(i % blocks) * block;
-    kernels::GatedSteps g;
-    g.rows = state;
-    g.channels = std::min(block, p - first);
-    g.s = states[slot];
-    g.s_row = block;
-    std::fill_n(g.s, static_cast<std::ptrdiff_t>(state) * block, 0.0f);
-    g.query = c.pixel(image, 0, 0) + group * state;
-    g.query_step = c.ld;
-    g.key = b.pixel(image, 0, 0) + group * state;
-    g.key_step = b.ld;
-    g.one_gate = true;
-    g.gate = decay.pixel(image, 0, 0) + head;
-    g.gate_step = decay.ld;
-    g.weight = step.pixel(image, 0, 0) + head;
-    g.weight_step = step.ld;
-    g.value = x.pixel(image, 0, 0) + head * p + first;
-    g.value_step = x.ld;
-    g.skip = spec.d == nullptr ? nullptr : spec.d + head * p + first;
-    g.y = y.pixel(image, 0, 0) + head * p + first;
-    g.y_step = y.ld;
-    kernels_.gated_scan(g, x.w);
+  ctx.pool().parallel_for(x.n * shares.parts(), [&](std::ptrdiff_t i, int slot) {
+    const int image = static_cast<int>(i / shares.parts());
+    const std::ptrdiff_t share = i % shares.parts();
+    std::fill_n(states[slot], shares.size(share) * size, 0.0f);
+    for (std::ptrdiff_t token = 0; token < x.w; token += kTokens) {
+      for (std::ptrdiff_t unit = 0; unit < shares.size(share); ++unit) {
+        const int head = static_cast<int>((shares.begin(share) + unit) / blocks);
+        const int group = head / (spec.heads / spec.groups);
+        const int first = static_cast<int>((shares.begin(share) + unit) % blocks) * block;
+        kernels::GatedSteps g;
+        g.rows = state;
+        g.channels = std::min(block, p - first);
+        g.s = states[slot] + unit * size;
+        g.s_row = block;
+        g.query = c.image(image).row(token) + group * state;
+        g.query_step = c.ld;
+        g.key = b.image(image).row(token) + group * state;
+        g.key_step = b.ld;
+        g.one_gate = true;
+        g.gate = decay.image(image).row(token) + head;
+        g.gate_step = decay.ld;
+        g.weight = step.image(image).row(token) + head;
+        g.weight_step = step.ld;
+        g.value = x.image(image).row(token) + head * p + first;
+        g.value_step = x.ld;
+        g.skip = spec.d == nullptr ? nullptr : spec.d + head * p + first;
+        g.y = y.image(image).row(token) + head * p + first;
+        g.y_step = y.ld;
+        kernels_.gated_scan(g, std::min(kTokens, x.w - token));
+      }
+    }
   });
 }
 
