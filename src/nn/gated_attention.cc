@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fovea/nn/row_strips.h"
+
 namespace fovea::nn {
 namespace {
 
@@ -63,9 +65,21 @@ void GatedLinearAttention::normalise(const RmsNorm& norm, MapF x, Context& ctx) 
 void GatedLinearAttention::forward(CMapF x, MapF y, Context& ctx, const Epilogue& epilogue) const {
   const Workspace::Scope scope(ctx.workspace());
   const MapF local = ctx.workspace().map_like(x), o = ctx.workspace().map_like(x);
-  const MapF mix = ctx.workspace().map_like(x);
   conv_.forward(x, local, ctx, {.act = options_.conv_act});
   scan(local, o, ctx);
+  for_row_strips(*backend_, x.rows(), std::ptrdiff_t{4} * x.c, ctx,
+                 [&](std::ptrdiff_t first, std::ptrdiff_t count, Context& own) {
+                   const int rows = static_cast<int>(count);
+                   finish(local.row_range(first, rows), o.row_range(first, rows),
+                          y.row_range(first, rows), own, epilogue_rows(epilogue, first, count));
+                 });
+}
+
+// Row by row, from what is local and what comes from all tokens.
+void GatedLinearAttention::finish(MapF local, MapF o, MapF y, Context& ctx,
+                                  const Epilogue& epilogue) const {
+  const Workspace::Scope scope(ctx.workspace());
+  const MapF mix = ctx.workspace().map_like(o);
   mix_.forward(local, mix, ctx);
   normalise(scan_norm_, o, ctx);
   normalise(local_norm_, local, ctx);

@@ -34,7 +34,7 @@ std::vector<Range> ranges(std::string_view backend_name, std::ptrdiff_t rows, Co
 TEST(RowStrips, CoverAllRowsOnce) {
   for (const int threads : {1, 2, 3}) {
     Context ctx(threads);
-    for (const std::ptrdiff_t rows : {1, 64, 2621, 2622, 10000, 10001, 123457}) {
+    for (const std::ptrdiff_t rows : {1, 64, 1000, 10000, 10001, 123457}) {
       const std::vector<Range> found = ranges("native", rows, ctx);
       std::ptrdiff_t next = 0;
       for (const auto& [first, end] : found) {
@@ -43,7 +43,7 @@ TEST(RowStrips, CoverAllRowsOnce) {
         next = end;
       }
       EXPECT_EQ(next, rows);
-      EXPECT_EQ(found.size() > 1, rows > 2621 * threads) << rows << " rows, " << threads;
+      EXPECT_EQ(found.size() > 1, rows >= 10000) << rows << " rows, " << threads;
     }
   }
 }

@@ -14,19 +14,19 @@ namespace fovea::nn {
 //
 // `floats`: those of a row that the chain touches, in all its maps. The body must use the context
 // that it is given, which has one thread and its own workspace where several ranges run at once.
-// Small maps, and all maps of backends without wants_strips(), are one range.
+// Small maps, rows so long that few of them fill a cache (there the arithmetic counts, and weights
+// want many rows), and all maps of backends without wants_strips() are one range.
 template <class Body>
 void for_row_strips(const Backend& backend, std::ptrdiff_t rows, std::ptrdiff_t floats,
                     Context& ctx, const Body& body) {
   constexpr std::ptrdiff_t kCache = 262144;  // floats of maps that stay where they are
-  constexpr std::ptrdiff_t kStrip = 49152;   // floats of a strip
+  constexpr std::ptrdiff_t kStrip = 65536;   // floats of a strip
   constexpr std::ptrdiff_t kLeastRows = 64, kMostRows = 512;
-  const std::ptrdiff_t strip =
-      std::clamp(kStrip / std::max<std::ptrdiff_t>(1, floats), kLeastRows, kMostRows);
-  const std::ptrdiff_t strips = (rows + strip - 1) / strip;
+  const std::ptrdiff_t strip = std::min(kStrip / floats, kMostRows);
+  const std::ptrdiff_t strips = strip < kLeastRows ? 1 : (rows + strip - 1) / strip;
   const bool watched = ctx.observer() != nullptr && ctx.threads() > 1;  // one operator at a time
-  const bool worth_it = rows > kCache / std::max<std::ptrdiff_t>(1, floats) &&
-                        strips >= 4 * static_cast<std::ptrdiff_t>(ctx.threads());
+  const bool worth_it =
+      rows > kCache / floats && strips >= 4 * static_cast<std::ptrdiff_t>(ctx.threads());
   if (!backend.wants_strips() || !worth_it || ctx.dry_run() || watched) {
     return body(std::ptrdiff_t{0}, rows, ctx);
   }
