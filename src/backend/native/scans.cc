@@ -85,7 +85,10 @@ void scan_channels(const kernels::KernelTable& k, const CMapF& u, std::span<cons
 
 void NativeBackend::do_selective_scan(CMapF u, std::span<const ScanPath> paths, int state, MapF y,
                                       Context& ctx) const {
-  const int most = kernels_.isa == kernels::Isa::avx512 ? 64 : 32;
+  // As many channels as keep their states and rates in L1: all of them share r, b and c, and a row
+  // of u and y is read whole.
+  constexpr int kStates = 4096;
+  const int most = std::max(16, kStates / state / 16 * 16);
   const auto one_walk = [](const ScanPath& path) { return path.walks.size() == 1; };
   // Too few channels for the threads: then paths are tasks too, whose outputs are added up in the
   // order in which one thread adds them.
