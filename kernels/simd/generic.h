@@ -77,7 +77,10 @@ FOVEA_INLINE Vec scale_pow2(Vec x, Vec n) {
 }
 
 FOVEA_INLINE Vec shift_exponent(Vec x, Vec, Vec shifted) {
-  return {as_float(as_int(x.v) + (as_int(shifted.v) << 23))};
+  using Bits = unsigned __attribute__((vector_size(16)));  // lanes beyond a row may overflow
+  const Bits sum =
+      reinterpret_cast<Bits>(as_int(x.v)) + (reinterpret_cast<Bits>(as_int(shifted.v)) << 23);
+  return {as_float(reinterpret_cast<Int4>(sum))};
 }
 
 FOVEA_INLINE Vec swap_pairs(Vec a) { return {__builtin_shufflevector(a.v, a.v, 1, 0, 3, 2)}; }

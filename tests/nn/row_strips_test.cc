@@ -50,9 +50,9 @@ TEST(RowStrips, CoverAllRowsOnce) {
 
 TEST(RowStrips, OtherBackendsAndDryRunsTakeAllRowsAtOnce) {
   Context ctx(2);
-  EXPECT_EQ(ranges("reference", 10000, ctx).size(), 1u);
-  EXPECT_EQ(ranges("onednn", 10000, ctx).size(), 1u);
-  EXPECT_GT(ranges("native", 10000, ctx).size(), 1u);
+  for (const std::string_view name : backend_names()) {
+    EXPECT_EQ(ranges(name, 10000, ctx).size() > 1, name == "native") << name;
+  }
   ctx.set_dry_run(true);
   EXPECT_EQ(ranges("native", 10000, ctx).size(), 1u);
 }
