@@ -28,8 +28,8 @@ struct RowRange {
   int width = 0;
 };
 
-// Rows that are wanted after a product. What lies far apart, or in no cache, would be waited for:
-// the product asks for it, a few lines with every tile.
+// Rows that are wanted after a product; they change nothing in its result. What lies far apart, or
+// in no cache, would be waited for: the product asks for it, a few lines with every tile.
 struct Ahead {
   RowRange ranges[3];
 };
@@ -37,8 +37,8 @@ struct Ahead {
 }  // namespace kernels
 
 using gemm_fn = void(const float* a, std::ptrdiff_t lda, const float* b, float* c,
-                     std::ptrdiff_t ldc, std::ptrdiff_t m, int n, int k,
-                     const kernels::Epilogue& e, const kernels::Ahead& ahead) noexcept;
+                     std::ptrdiff_t ldc, std::ptrdiff_t m, int n, int k, const kernels::Epilogue& e,
+                     const kernels::Ahead& ahead) noexcept;
 // The same for an A given by its transpose: element (i, p) is a[p * lda + i].
 using gemm_transposed_fn = gemm_fn;
 // The same for an A whose rows lie in pieces of `depth` elements, as the lines under a
