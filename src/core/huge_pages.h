@@ -17,12 +17,10 @@ inline constexpr std::size_t kHugePage = std::size_t{2} << 20;
 // addresses.
 inline void prefer_huge_pages([[maybe_unused]] void* p, [[maybe_unused]] std::size_t size) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
-  constexpr std::uintptr_t kPage = 4096;
-  const auto begin = (reinterpret_cast<std::uintptr_t>(p) + kPage - 1) / kPage * kPage;
-  const auto end = (reinterpret_cast<std::uintptr_t>(p) + size) / kPage * kPage;
-  if (end >= begin + kHugePage) {
-    ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
-  }
+  constexpr std::size_t kPage = 4096;
+  const std::size_t before = (kPage - reinterpret_cast<std::uintptr_t>(p) % kPage) % kPage;
+  if (size < before + kHugePage) return;
+  ::madvise(static_cast<char*>(p) + before, (size - before) / kPage * kPage, MADV_HUGEPAGE);
 #endif
 }
 
