@@ -87,10 +87,10 @@ FOVEA_INLINE V saturate_odd(V x, V value, float limit) {
   return select(less(x, splat(-limit)), splat(-1.0f), value);
 }
 
-// 2/sqrt(pi) times the integral of exp(-t^2) from 0 to x.  Error below 6 (over all floats from 1e-12
-// to 4 at most 5.82): the last bits of the coefficients are chosen for it, with fused multiply-adds
-// and without.  From 3.92 on the result is exactly 1 without a selection: the limit is a number
-// whose quotient rounds to 1 both ways.
+// 2/sqrt(pi) times the integral of exp(-t^2) from 0 to x.  Error below 6 (over all floats from
+// 1e-12 to 4 at most 5.82): the last bits of the coefficients are chosen for it, with fused
+// multiply-adds and without.  From 3.92 on the result is exactly 1 without a selection: the limit
+// is a number whose quotient rounds to 1 both ways.
 template <class V>
 FOVEA_INLINE V erf(V x) {
   constexpr float kLimit = 3.92000413f;
