@@ -15,7 +15,7 @@ using kernels::GatedSteps;
 using kernels::ScanSteps;
 
 inline constexpr int kScanVecs = Vec::kLanes == 16 ? 4 : 2;  // as many as registers hold
-inline constexpr int kScanTokens = 32;                       // of a block
+inline constexpr int kScanTokens = 32;                       // of a block, at most
 inline constexpr int kGatedAhead = 8;  // tokens until what is asked for is wanted
 
 // What the scan of `count` channels from j on reads and writes of a token; r, b and c are asked for
@@ -79,7 +79,7 @@ FOVEA_INLINE void scan_block(const ScanSteps& s, std::ptrdiff_t first, int token
     const float* const b = s.b + t * s.b_step;
     const float* const c = s.c + t * s.c_step;
     float* const y = s.y + t * s.y_step + j;
-    fetch_token(s, t + kScanTokens, j, kVecs * kLanes);
+    fetch_token(s, t + tokens, j, kVecs * kLanes);
     Vec in[kVecs], out[kVecs];
     unroll<kVecs>([&](auto v) FOVEA_INLINE_LAMBDA {
       constexpr int kVec = decltype(v)::value;
@@ -125,8 +125,12 @@ FOVEA_INLINE void scan_block(const ScanSteps& s, std::ptrdiff_t first, int token
 
 void selective_scan(const ScanSteps& s, std::ptrdiff_t steps) noexcept {
   alignas(64) float dt[kScanTokens * kScanVecs * Vec::kLanes];
-  for (std::ptrdiff_t first = 0; first < steps; first += kScanTokens) {
-    const int tokens = steps - first < kScanTokens ? static_cast<int>(steps - first) : kScanTokens;
+  // The columns of wide maps, whose rows are often a multiple of 4 KiB long, compete for a few sets
+  // of each cache: there fewer tokens are in flight.
+  constexpr std::ptrdiff_t kFar = 1024;
+  const int most = s.u_step >= kFar || s.u_step <= -kFar ? 8 : kScanTokens;
+  for (std::ptrdiff_t first = 0; first < steps; first += most) {
+    const int tokens = steps - first < most ? static_cast<int>(steps - first) : most;
     for_vector_groups<kScanVecs>(s.channels,
                                  [&](int j, auto vectors, auto lanes) FOVEA_INLINE_LAMBDA {
                                    constexpr int kVecs = decltype(vectors)::value;
