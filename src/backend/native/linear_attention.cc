@@ -56,9 +56,11 @@ class States {
         sums_(ctx.workspace().floats(static_cast<std::size_t>(count * rows))) {}
 
   // make_tile(state, first token, count, TileScratch) gives the KeyTile of some tokens, and adds
-  // its keys to the scratch's sum where that is wanted.
+  // its keys to the scratch's sum where that is wanted. The `together` states of an image pass over
+  // its tokens side by side, since the rows of the tokens hold the keys of all of them; apart where
+  // threads would idle.
   template <class MakeTile>
-  void sum(Context& ctx, const MakeTile& make_tile) const {
+  void sum(Context& ctx, std::ptrdiff_t together, const MakeTile& make_tile) const {
     const Workspace::Scope scope(ctx.workspace());
     const std::ptrdiff_t size = static_cast<std::ptrdiff_t>(rows_) * columns_;
     const std::ptrdiff_t stride = size + rows_;  // a partial state and the sum of its keys
@@ -67,24 +69,35 @@ class States {
     const SlotScratch keys(ctx, kTile * rows_), values(ctx, kTile * columns_);
     const SlotScratch packed(ctx, k_.packed_size(columns_, static_cast<int>(kTile)));
     const SlotScratch mean(ctx, rows_);
-    ctx.pool().parallel_for(count_ * parts_.parts(), [&](std::ptrdiff_t task, int slot) {
-      const std::ptrdiff_t part = task / count_, i = task % count_ * parts_.parts() + part;
-      float* const s = partial + i * stride;
-      std::fill_n(s + size, rows_, 0.0f);
+    const auto add_tile = [&](std::ptrdiff_t i, float* s, std::ptrdiff_t first,
+                              std::ptrdiff_t tokens, bool empty, int slot) {
+      const KeyTile tile =
+          make_tile(i, first, tokens, TileScratch{keys[slot], values[slot], mean[slot], s + size});
+      k_.pack_kn(tile.values.data, tile.values.ld, columns_, static_cast<int>(tokens),
+                 packed[slot]);
+      kernels::Epilogue e;
+      if (!empty) {
+        e.residual = s;
+        e.ldr = columns_;
+      }
+      k_.gemm_transposed(tile.keys.data, tile.keys.ld, packed[slot], s, columns_, rows_, columns_,
+                         static_cast<int>(tokens), e, tile.next);
+    };
+    if (ctx.threads() > 1 && count_ / together * parts_.parts() < 4 * ctx.threads()) together = 1;
+    const std::ptrdiff_t groups = count_ / together;
+    ctx.pool().parallel_for(groups * parts_.parts(), [&](std::ptrdiff_t task, int slot) {
+      const std::ptrdiff_t part = task / groups, first_state = task % groups * together;
+      const auto sums = [&](std::ptrdiff_t i) {
+        return partial + (i * parts_.parts() + part) * stride;
+      };
       const std::ptrdiff_t begin = parts_.begin(part), end = begin + parts_.size(part);
+      for (std::ptrdiff_t i = first_state; i < first_state + together; ++i) {
+        std::fill_n(sums(i) + size, rows_, 0.0f);
+      }
       for (std::ptrdiff_t first = begin; first < end; first += kTile) {
-        const std::ptrdiff_t tokens = std::min(kTile, end - first);
-        const KeyTile tile = make_tile(i / parts_.parts(), first, tokens,
-                                       TileScratch{keys[slot], values[slot], mean[slot], s + size});
-        k_.pack_kn(tile.values.data, tile.values.ld, columns_, static_cast<int>(tokens),
-                   packed[slot]);
-        kernels::Epilogue e;
-        if (first > begin) {
-          e.residual = s;
-          e.ldr = columns_;
+        for (std::ptrdiff_t i = first_state; i < first_state + together; ++i) {
+          add_tile(i, sums(i), first, std::min(kTile, end - first), first == begin, slot);
         }
-        k_.gemm_transposed(tile.keys.data, tile.keys.ld, packed[slot], s, columns_, rows_, columns_,
-                           static_cast<int>(tokens), e, tile.next);
       }
     });
     ctx.pool().parallel_for(count_, [&](std::ptrdiff_t i, int) {
@@ -229,28 +242,32 @@ void NativeBackend::do_linear_attention(CMapF q, CMapF k, CMapF v, const LinearA
   }
 
   const States states(kernels_, ctx, heads, k.w, d, dv);
-  states.sum(ctx, [&](std::ptrdiff_t i, std::ptrdiff_t first, std::ptrdiff_t count,
-                      const TileScratch& scratch) {
-    const CMapF from = head_of(k, i, spec.heads), values = head_of(v, i, spec.heads);
-    kernels::Ahead next = {{rows_ahead(from, first, count), rows_ahead(values, first, count), {}}};
-    const float* const bias =
-        rest.k_bias == nullptr ? nullptr : rest.k_bias + first * k.c + i % spec.heads * d;
-    if (bias != nullptr) {
-      const CMapF biases(rest.k_bias, 1, 1, k.w, k.c);
-      next.ranges[2] =
-          rows_ahead(biases.channels(static_cast<int>(i % spec.heads) * d, d), first, count);
-    }
-    Rows keys =
-        mapped(kernels_, rest.map, {from.row(first), from.ld}, bias, k.c, count, d, scratch.keys);
-    if (weights != nullptr) {
-      kernels_.scale_rows(keys.data, keys.ld, weights + i * k.w + first, 1, scratch.keys, d, count,
-                          d);
-      keys = {scratch.keys, d};
-    }
-    if (spec.normalize) add_keys(kernels_, keys, count, d, scratch.key_mean, scratch.key_sum);
-    keys = rotated(kernels_, spec.rotary, keys, first, count, d, scratch.keys);
-    return KeyTile{keys, {values.row(first), values.ld}, next};
-  });
+  states.sum(ctx, spec.heads,
+             [&](std::ptrdiff_t i, std::ptrdiff_t first, std::ptrdiff_t count,
+                 const TileScratch& scratch) {
+               const CMapF from = head_of(k, i, spec.heads), values = head_of(v, i, spec.heads);
+               kernels::Ahead next = {
+                   {rows_ahead(from, first, count), rows_ahead(values, first, count), {}}};
+               const float* const bias = rest.k_bias == nullptr
+                                             ? nullptr
+                                             : rest.k_bias + first * k.c + i % spec.heads * d;
+               if (bias != nullptr) {
+                 const CMapF biases(rest.k_bias, 1, 1, k.w, k.c);
+                 next.ranges[2] = rows_ahead(
+                     biases.channels(static_cast<int>(i % spec.heads) * d, d), first, count);
+               }
+               Rows keys = mapped(kernels_, rest.map, {from.row(first), from.ld}, bias, k.c, count,
+                                  d, scratch.keys);
+               if (weights != nullptr) {
+                 kernels_.scale_rows(keys.data, keys.ld, weights + i * k.w + first, 1, scratch.keys,
+                                     d, count, d);
+                 keys = {scratch.keys, d};
+               }
+               if (spec.normalize)
+                 add_keys(kernels_, keys, count, d, scratch.key_mean, scratch.key_sum);
+               keys = rotated(kernels_, spec.rotary, keys, first, count, d, scratch.keys);
+               return KeyTile{keys, {values.row(first), values.ld}, next};
+             });
 
   // Means are sums whose share comes in with the factor of the whole row.
   const float share = spec.mean ? 1.0f / static_cast<float>(k.w) : 1.0f;
@@ -311,20 +328,22 @@ void NativeBackend::shared_state(CMapF x, CMapF dt, CMapF b, CMapF c, const Stat
     kernels_.epilogue_map(w, weight.ld, w, weight.ld, last - first, dt.c, rates);
   });
   const States states(kernels_, ctx, count, x.w, state, columns);
-  states.sum(ctx, [&](std::ptrdiff_t i, std::ptrdiff_t first, std::ptrdiff_t tokens,
-                      const TileScratch& scratch) {
-    const CMapF keys = b.image(image(i)).channels(group(i) * state, state);
-    for (int head = 0; head < heads; ++head) {
-      const int at = first_head(i) + head;
-      kernels_.scale_rows(x.image(image(i)).row(first) + at * p, x.ld,
-                          weight.image(image(i)).row(first) + at, weight.ld,
-                          scratch.values + head * p, columns, tokens, p);
-    }
-    const CMapF values = x.image(image(i)).channels(first_head(i) * p, columns);
-    return KeyTile{{keys.row(first), keys.ld},
+  states.sum(ctx, count / x.n,
+             [&](std::ptrdiff_t i, std::ptrdiff_t first, std::ptrdiff_t tokens,
+                 const TileScratch& scratch) {
+               const CMapF keys = b.image(image(i)).channels(group(i) * state, state);
+               for (int head = 0; head < heads; ++head) {
+                 const int at = first_head(i) + head;
+                 kernels_.scale_rows(x.image(image(i)).row(first) + at * p, x.ld,
+                                     weight.image(image(i)).row(first) + at, weight.ld,
+                                     scratch.values + head * p, columns, tokens, p);
+               }
+               const CMapF values = x.image(image(i)).channels(first_head(i) * p, columns);
+               return KeyTile{
+                   {keys.row(first), keys.ld},
                    {scratch.values, columns},
                    {{rows_ahead(keys, first, tokens), rows_ahead(values, first, tokens)}}};
-  });
+             });
   const EvenParts blocks(x.w, kTile);
   ctx.pool().parallel_for(count * blocks.parts(), [&](std::ptrdiff_t task, int) {
     const std::ptrdiff_t i = task / blocks.parts();
