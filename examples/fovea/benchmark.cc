@@ -251,7 +251,7 @@ Command add_benchmark(CLI::App& app) {
                   "model.safetensors")
       ->required()
       ->type_name("NAME|DIR|GLOB");
-  sub->add_option("--batch", how.batch, "Pictures computed together")
+  sub->add_option("--batch", how.batch, "Pictures of one forward")
       ->check(whole_number(1, 4096))
       ->type_name("N")
       ->capture_default_str();

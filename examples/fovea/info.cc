@@ -37,13 +37,14 @@ Cost measure(const Model& model, int batch) {
   const PreprocessConfig& config = model.preprocess_config();
   const MapF x = ctx.workspace().map(batch, config.height, config.width, 3);
   const MapF y = ctx.workspace().map(batch, 1, 1, model.backbone().num_outputs());
+  model.backbone().logits(x, y, ctx);
   Cost cost;
+  cost.macs = ctx.macs() / batch;
+  cost.workspace = ctx.workspace().peak();
   const FeatureSink sink = [&cost](int level, CMapF features) {
     cost.pyramid.push_back({level, features.h, features.w});
   };
-  model.backbone().logits(x, y, ctx, &sink);
-  cost.macs = ctx.macs() / batch;
-  cost.workspace = ctx.workspace().peak();
+  model.backbone().logits(x.image(0), y.image(0), ctx, &sink);
   return cost;
 }
 

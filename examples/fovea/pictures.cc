@@ -18,7 +18,7 @@ void add_picture_options(CLI::App& app, PictureOptions& options, bool with_files
         ->required()
         ->type_name("FILE");
   }
-  app.add_option("--batch", options.batch, "Pictures computed together")
+  app.add_option("--batch", options.batch, "Pictures of one forward")
       ->check(whole_number(1, 4096))
       ->type_name("N")
       ->capture_default_str();

@@ -4,13 +4,36 @@
 namespace fovea {
 namespace {
 
-// Runs trunk and head into `out`, whose width the caller has checked.
-void run(const Backbone& net, CMapF image, bool pre_logits, MapF out, Context& ctx,
-         const FeatureSink* sink) {
-  net.check_size({image.h, image.w});
+// Runs trunk and head on all images at once.
+void run_together(const Backbone& net, CMapF image, bool pre_logits, MapF out, Context& ctx,
+                  const FeatureSink* sink) {
   const Workspace::Scope scope(ctx.workspace());
   const MapF features = net.forward_features(image, ctx, sink);
   net.forward_head(features, pre_logits, out, ctx);
+}
+
+// Runs trunk and head into `out`, whose width the caller has checked.
+//
+// Images see nothing of each other: every thread takes whole ones, one at a time, as long as there
+// is one for each thread. Then maps stay as small as those of one image, in cache and in memory,
+// and threads do not wait for each other at every operator. Who looks on sees the batch as a whole.
+void run(const Backbone& net, CMapF image, bool pre_logits, MapF out, Context& ctx,
+         const FeatureSink* sink) {
+  net.check_size({image.h, image.w});
+  const bool whole = sink != nullptr || ctx.watched();
+  const int alone = whole ? 0 : image.n / ctx.threads() * ctx.threads();
+  const auto run_one = [&](std::ptrdiff_t i, Context& own) {
+    run_together(net, image.image(static_cast<int>(i)), pre_logits, out.image(static_cast<int>(i)),
+                 own, nullptr);
+  };
+  if (ctx.dry_run()) {
+    for (int i = 0; i < alone; ++i) run_one(i, ctx);
+  } else if (alone > 0) {
+    ctx.for_parts(alone, run_one);
+  }
+  if (alone > 0 && alone == image.n) return;
+  const int rest = image.n - alone;
+  run_together(net, image.images(alone, rest), pre_logits, out.images(alone, rest), ctx, sink);
 }
 
 void require_shape(const char* what, CMapF image, int channels, CMapF out) {

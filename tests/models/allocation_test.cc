@@ -63,6 +63,21 @@ TEST_P(Allocation, SecondForwardTakesNothingFromTheHeap) {
   }
 }
 
+// Which thread takes which image differs from forward to forward.
+TEST_P(Allocation, SecondForwardOfImagesOneByOneTakesNothingFromTheHeap) {
+  const auto backend = make_backend("native");
+  const TinyNetwork net(GetParam(), *backend, 5);
+  for (const int threads : {1, 2}) {
+    Context ctx(threads);
+    FloatBuffer y(static_cast<std::size_t>(net.batch().n * net.num_outputs()));
+    const auto forward = [&] { net.logits(net.batch(), y.data(), ctx, false); };
+    EXPECT_GT(count_allocations(forward), 0u) << "the first forward needs memory";
+    for (int pass = 0; pass < 3; ++pass) {
+      EXPECT_EQ(count_allocations(forward), 0u) << threads << " threads";
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(TinyNetworks, Allocation, ::testing::ValuesIn(tiny_cases()),
                          tiny_case_name);
 

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "tests/models/tiny_networks.h"
@@ -59,6 +60,28 @@ TEST_P(Determinism, PositionInTheBatchDoesNotChangeABit) {
     const auto last_two = net.forward(batch.images(1, 2), ctx);
     EXPECT_TRUE(same_bits(last_two[0], expected[1]));
     EXPECT_TRUE(same_bits(last_two[1], expected[2]));
+  });
+}
+
+// Without anybody looking on, threads take whole images while there are enough of them.
+TEST_P(Determinism, ImagesOneByOneGiveTheBitsOfTheWholeBatch) {
+  for_every_isa([](const TinyNetwork& net) {
+    const auto size = static_cast<std::size_t>(net.batch().n * net.num_outputs());
+    std::vector<float> expected(size), found(size);
+    Context one(1);
+    net.logits(net.batch(), expected.data(), one, true);
+    for (const int threads : {1, 2, 3, 4}) {
+      Context ctx(threads);
+      for (int repetition = 0; repetition < 2; ++repetition) {
+        std::fill(found.begin(), found.end(), 0.0f);
+        net.logits(net.batch(), found.data(), ctx, false);
+        EXPECT_TRUE(same_bits(found, expected)) << threads << " threads";
+      }
+      EXPECT_EQ(ctx.macs(), 2 * one.macs()) << threads << " threads";
+      ctx.set_dry_run(true);
+      net.logits(net.batch(), found.data(), ctx, false);
+      EXPECT_EQ(ctx.macs(), 3 * one.macs()) << threads << " threads, dry";
+    }
   });
 }
 

@@ -65,7 +65,16 @@ class TinyNetwork {
     return outputs;
   }
 
-  // The same, calling `sink` and `use_logits` instead of copying.
+  // The logits of all images one after the other (pooled features where there is no classifier),
+  // with somebody looking on or nobody. `values`: num_outputs() for each image.
+  void logits(CMapF images, float* values, Context& ctx, bool watched) const {
+    const Backbone& net = *built_.backbone;
+    const FeatureSink sink = [](int, CMapF) {};
+    net.logits(images, MapF(values, images.n, 1, 1, num_outputs()), ctx, watched ? &sink : nullptr);
+  }
+  int num_outputs() const { return built_.backbone->num_outputs(); }
+
+  // As forward(), calling `sink` and `use_logits` instead of copying.
   template <class UseLogits>
   void run(CMapF images, const FeatureSink& sink, const UseLogits& use_logits, Context& ctx) const {
     const Backbone& net = *built_.backbone;

@@ -52,6 +52,9 @@ class Context {
   void set_observer(OperatorObserver* observer) { observer_ = observer; }
   OperatorObserver* observer() const { return dry_run_ ? nullptr : observer_; }
 
+  // Whether a tap or an observer looks on.
+  bool watched() const { return !dry_run_ && (tap_ != nullptr || observer_ != nullptr); }
+
   // body(i, part) for i in [0, count), in any order, on all threads: work that itself calls
   // operators. Each runs on one thread in the context `part`, which is this one when it has only
   // one thread; taps and the observer see nothing of others. Rethrows what a body throws.
