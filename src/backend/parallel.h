@@ -16,11 +16,14 @@ inline std::ptrdiff_t round_up(std::ptrdiff_t a, std::ptrdiff_t multiple) {
 }
 
 // `count` things in as few parts of at most `most` as possible, all nearly of one size: a last part
-// of a few rows would read all weights for their sake.
+// of a few rows would read all weights for their sake. With `threads`, so many parts that every
+// thread gets as many.
 class EvenParts {
  public:
-  EvenParts(std::ptrdiff_t count, std::ptrdiff_t most)
-      : count_(count), parts_(std::max<std::ptrdiff_t>(1, ceil_div(count, most))) {}
+  EvenParts(std::ptrdiff_t count, std::ptrdiff_t most, int threads = 1)
+      : count_(count),
+        parts_(std::clamp<std::ptrdiff_t>(round_up(ceil_div(count, most), threads), 1,
+                                          std::max<std::ptrdiff_t>(1, count))) {}
 
   std::ptrdiff_t parts() const { return parts_; }
   std::ptrdiff_t largest() const { return ceil_div(count_, parts_); }

@@ -98,9 +98,9 @@ void NativeBackend::dense(CMapF x, const Packed& w, const Epilogue& epilogue, Ma
   const int groups = w.conv.groups, group_in = w.in / groups, group_out = w.out / groups;
   const int k = w.kernel_h * w.kernel_w * group_in;
   const std::ptrdiff_t rows = y.rows();
-  const EvenParts blocks(rows, kBlockRows);
+  const EvenParts blocks(rows, kBlockRows, groups == 1 ? ctx.threads() : 1);
   const Workspace::Scope scope(ctx.workspace());
-  if (groups == 1 && ctx.threads() > 1 && blocks.parts() < 2 * ctx.threads()) {
+  if (groups == 1 && ctx.threads() > 1 && ceil_div(rows, kBlockRows) < 2 * ctx.threads()) {
     // Few rows: gather them all, so that the product can be cut in columns too.
     float* const gathered = ctx.workspace().floats(static_cast<std::size_t>(rows * k));
     ctx.pool().parallel_for(rows, [&](std::ptrdiff_t row, int) {
@@ -114,7 +114,8 @@ void NativeBackend::dense(CMapF x, const Packed& w, const Epilogue& epilogue, Ma
   const SlotScratch copies(ctx, blocks.largest() * k);
   const SlotArray<const float*> pieces(
       ctx, pixels == 0 ? 0 : blocks.largest() * w.kernel_h * (w.kernel_w / pixels));
-  float* const zeros = ctx.workspace().floats(static_cast<std::size_t>(pixels * group_in));
+  float* const zeros =
+      ctx.workspace().floats(static_cast<std::size_t>(pixels) * static_cast<std::size_t>(group_in));
   std::fill_n(zeros, pixels * group_in, 0.0f);
   const RowPieces where(x, w, y, pixels, zeros);
   ctx.pool().parallel_for(blocks.parts() * groups, [&](std::ptrdiff_t i, int slot) {

@@ -29,7 +29,17 @@ Tiles choose_tiles(const kernels::KernelTable& kernels, std::ptrdiff_t rows, int
   const EvenParts down(rows, height);
   const std::ptrdiff_t across =
       std::clamp<std::ptrdiff_t>(ceil_div(wanted, down.parts()), 1, panels);
-  return {down, ceil_div(panels, across) * kernels.gemm_cols};
+  // So wide, or down to half of it where the busiest thread has less to do then: of nine equal
+  // tasks, one of two threads would have five.
+  const std::ptrdiff_t widest = ceil_div(panels, across);
+  const auto busiest = [&](std::ptrdiff_t width) {
+    return ceil_div(down.parts() * ceil_div(panels, width), threads) * width;
+  };
+  std::ptrdiff_t best = widest;
+  for (std::ptrdiff_t width = widest - 1; 2 * width >= widest; --width) {
+    if (busiest(width) < busiest(best)) best = width;
+  }
+  return {down, best * kernels.gemm_cols};
 }
 
 // Rows that pass through a whole MLP together, so that their hidden layer stays in L2. Weights that
@@ -98,11 +108,12 @@ void NativeBackend::do_linear(CMapF x, const Packed& w, const Epilogue& epilogue
 void NativeBackend::do_mlp(CMapF x, const Packed& fc1, const Epilogue& epilogue1, const Packed& fc2,
                            const Epilogue& epilogue2, MapF y, Context& ctx) const {
   const std::ptrdiff_t rows = x.rows();
-  const EvenParts blocks(rows, mlp_rows(fc1));
+  const std::ptrdiff_t most = mlp_rows(fc1);
   // Too few blocks for the threads: then each layer's product is cut in columns as well.
-  if (ctx.threads() > 1 && blocks.parts() < 2 * ctx.threads()) {
+  if (ctx.threads() > 1 && ceil_div(rows, most) < 2 * ctx.threads()) {
     return Backend::do_mlp(x, fc1, epilogue1, fc2, epilogue2, y, ctx);
   }
+  const EvenParts blocks(rows, most, ctx.threads());
   const kernels::Epilogue e1 = kernel_epilogue(epilogue1), e2 = kernel_epilogue(epilogue2);
   const Workspace::Scope scope(ctx.workspace());
   const SlotScratch hidden(ctx, blocks.largest() * fc1.out);
