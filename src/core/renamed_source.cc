@@ -111,7 +111,7 @@ class RenamedSource final : public ParamSource {
                  (*shape)[0] <= std::numeric_limits<std::int64_t>::max() - rows;
       if (complete) rows += (*shape)[0];
     }
-    if (complete) {
+    if (complete && first != nullptr) {
       Shape shape = *first;
       shape[0] = rows;
       complete = checked_numel(shape).has_value();

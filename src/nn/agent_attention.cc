@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "fovea/nn/attention_scale.h"
+
 namespace fovea::nn {
 namespace {
 
@@ -120,9 +122,7 @@ FloatBuffer from_agents(const Params& p, const AgentOptions& o) {
 }
 
 AttentionSpec spec(int c, int heads, const FloatBuffer& bias) {
-  return {.heads = heads,
-          .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(c / heads))),
-          .bias = bias.data()};
+  return {.heads = heads, .scale = attention_scale(c / heads), .bias = bias.data()};
 }
 
 }  // namespace

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fovea/nn/attention.h"
 
-#include <cmath>
 #include <string>
+
+#include "fovea/nn/attention_scale.h"
 
 namespace fovea::nn {
 namespace {
@@ -19,7 +20,7 @@ int head_size(const Params& p, int c, int heads, int head_dim) {
 AttentionSpec attention_spec(int heads, int head_dim) {
   AttentionSpec spec;
   spec.heads = heads;
-  spec.scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_dim)));
+  spec.scale = attention_scale(head_dim);
   return spec;
 }
 

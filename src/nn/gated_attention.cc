@@ -2,8 +2,8 @@
 #include "fovea/nn/gated_attention.h"
 
 #include <algorithm>
-#include <cmath>
 
+#include "fovea/nn/attention_scale.h"
 #include "fovea/nn/row_strips.h"
 
 namespace fovea::nn {
@@ -39,8 +39,7 @@ GatedLinearAttention::GatedLinearAttention(const Params& p, int c,
       minus_(static_cast<std::size_t>(c)) {
   std::fill(minus_.begin(), minus_.end(), -1.0f);
   spec_.heads = options.heads;
-  spec_.scale = static_cast<float>(static_cast<double>(options.direction_scale) /
-                                   std::sqrt(static_cast<double>(options.key_dim / options.heads)));
+  spec_.scale = options.direction_scale * attention_scale(options.key_dim / options.heads);
   spec_.normalizer = options.normalizer;
 }
 

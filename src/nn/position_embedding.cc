@@ -71,7 +71,7 @@ std::vector<double> spread_offsets(int window, int new_window) {
     q = (left + right) / 2.0;
     (geometric_sum(q, window - 1) > new_window - 1 ? right : left) = q;
   }
-  std::vector<double> offsets(static_cast<std::size_t>(2 * window - 1));
+  std::vector<double> offsets(2 * static_cast<std::size_t>(window) - 1);
   double offset = 0.0;
   for (int i = 0; i < window - 1; ++i) {
     offset += std::pow(q, i);
@@ -155,7 +155,7 @@ void resize_grid_plain(const float* grid, int h, int w, int c, int new_h, int ne
 }
 
 FloatBuffer resize_bias_table(const float* table, int window, int heads, int new_h, int new_w) {
-  const std::size_t side = static_cast<std::size_t>(2 * window - 1);
+  const std::size_t side = 2 * static_cast<std::size_t>(window) - 1;
   const std::vector<Taps> across = linear_taps(spread_offsets(window, new_w), new_w);
   const std::vector<Taps> down = linear_taps(spread_offsets(window, new_h), new_h);
   const std::size_t c = static_cast<std::size_t>(heads);

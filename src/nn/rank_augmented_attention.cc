@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fovea/nn/rank_augmented_attention.h"
 
-#include <cmath>
 #include <string>
+
+#include "fovea/nn/attention_scale.h"
 
 namespace fovea::nn {
 
@@ -20,7 +21,7 @@ RankAugmentedAttention::RankAugmentedAttention(const Params& p, int c, int heads
                                            " channels do not divide into " + std::to_string(heads) +
                                            " heads");
   }
-  scale_ = static_cast<float>(1.0 / std::sqrt(static_cast<double>(c / heads)));
+  scale_ = attention_scale(c / heads);
 }
 
 void RankAugmentedAttention::forward(CMapF x, MapF y, const RotarySpec& rotary, Context& ctx,

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "fovea/nn/attention_scale.h"
 #include "fovea/nn/position_embedding.h"
 
 namespace fovea::nn {
@@ -178,10 +179,7 @@ WindowAttention::WindowAttention(const Params& p, Linear qkv, int c, const Windo
   const FloatBuffer table = bias_table(p, h, w, options.heads);
   if (!table.empty()) bias_ = expand_table(table.data(), h, w, options.heads);
   spec_.bias = bias_.data();
-  spec_.scale =
-      options.scale != 0.0f
-          ? options.scale
-          : static_cast<float>(1.0 / std::sqrt(static_cast<double>(inner_) / options.heads));
+  spec_.scale = options.scale != 0.0f ? options.scale : attention_scale(inner_ / options.heads);
   // Padding is zeros in the normalised map, before the projection.
   spec_.pad_qkv = qkv_.bias();
 }

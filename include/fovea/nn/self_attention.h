@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cmath>
 #include <string>
 #include <utility>
 
+#include "fovea/nn/attention_scale.h"
 #include "fovea/nn/linear.h"
 #include "fovea/nn/mixer.h"
 
@@ -21,8 +21,7 @@ class SoftmaxMixing {
                                              std::to_string(heads) + " heads");
     }
     spec_.heads = heads;
-    spec_.scale =
-        scale != 0.0f ? scale : static_cast<float>(1.0 / std::sqrt(static_cast<double>(c / heads)));
+    spec_.scale = scale != 0.0f ? scale : attention_scale(c / heads);
   }
 
   // q, y (n, h, w, c); k, v (n, any, any, c).
