@@ -50,7 +50,9 @@ class Backbone {
   // features (n, 1, 1, pooled_features()).
   virtual void forward_head(CMapF features, bool pre_logits, MapF y, Context& ctx) const = 0;
 
-  // --- The whole network; these open their own scopes and check the image's size.
+  // --- The whole network; these open their own scopes and check the image's size. Without a sink,
+  // images go through one by one, each on one thread, while there is one for every thread of the
+  // context: a forward then takes the memory of one image for each thread.
   void logits(CMapF image, MapF logits, Context& ctx, const FeatureSink* sink = nullptr) const;
   void embed(CMapF image, MapF pooled, Context& ctx) const;
   void features(CMapF image, const FeatureSink& sink, Context& ctx) const;
