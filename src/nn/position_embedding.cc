@@ -73,10 +73,11 @@ std::vector<double> spread_offsets(int window, int new_window) {
   }
   std::vector<double> offsets(2 * static_cast<std::size_t>(window) - 1);
   double offset = 0.0;
-  for (int i = 0; i < window - 1; ++i) {
-    offset += std::pow(q, i);
-    offsets[static_cast<std::size_t>(window + i)] = offset;
-    offsets[static_cast<std::size_t>(window - 2 - i)] = -offset;
+  const std::size_t middle = offsets.size() / 2;
+  for (std::size_t i = 1; i <= middle; ++i) {
+    offset += std::pow(q, static_cast<int>(i) - 1);
+    offsets[middle + i] = offset;
+    offsets[middle - i] = -offset;
   }
   return offsets;
 }
