@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One network for all engines: timm's module with random weights, as a hub folder, as ONNX, and an input."""
 
+import inspect
 import json
 import os
 import pathlib
@@ -19,6 +20,8 @@ import torch
 from PIL import Image
 
 OPSET = 16
+# The exporter that old and new PyTorch have; new ones default to another.
+TRACER = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
 
 
 def randomize(model, seed):
@@ -90,7 +93,7 @@ def build(name, folder):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the tracer, about shapes that are constant here
             torch.onnx.export(model, torch.from_numpy(x), folder / "model.onnx", opset_version=OPSET,
-                              input_names=["input"], output_names=["logits"])
+                              input_names=["input"], output_names=["logits"], **TRACER)
     except Exception:  # whatever the tracer meets in code that was not written for it
         (folder / "model.onnx").unlink(missing_ok=True)
         if name not in authors.NETWORKS:

@@ -242,32 +242,29 @@ void NativeBackend::do_linear_attention(CMapF q, CMapF k, CMapF v, const LinearA
   }
 
   const States states(kernels_, ctx, heads, k.w, d, dv);
-  states.sum(ctx, spec.heads,
-             [&](std::ptrdiff_t i, std::ptrdiff_t first, std::ptrdiff_t count,
-                 const TileScratch& scratch) {
-               const CMapF from = head_of(k, i, spec.heads), values = head_of(v, i, spec.heads);
-               kernels::Ahead next = {
-                   {rows_ahead(from, first, count), rows_ahead(values, first, count), {}}};
-               const float* const bias = rest.k_bias == nullptr
-                                             ? nullptr
-                                             : rest.k_bias + first * k.c + i % spec.heads * d;
-               if (bias != nullptr) {
-                 const CMapF biases(rest.k_bias, 1, 1, k.w, k.c);
-                 next.ranges[2] = rows_ahead(
-                     biases.channels(static_cast<int>(i % spec.heads) * d, d), first, count);
-               }
-               Rows keys = mapped(kernels_, rest.map, {from.row(first), from.ld}, bias, k.c, count,
-                                  d, scratch.keys);
-               if (weights != nullptr) {
-                 kernels_.scale_rows(keys.data, keys.ld, weights + i * k.w + first, 1, scratch.keys,
-                                     d, count, d);
-                 keys = {scratch.keys, d};
-               }
-               if (spec.normalize)
-                 add_keys(kernels_, keys, count, d, scratch.key_mean, scratch.key_sum);
-               keys = rotated(kernels_, spec.rotary, keys, first, count, d, scratch.keys);
-               return KeyTile{keys, {values.row(first), values.ld}, next};
-             });
+  const auto make_tile = [&](std::ptrdiff_t i, std::ptrdiff_t first, std::ptrdiff_t count,
+                             const TileScratch& scratch) {
+    const CMapF from = head_of(k, i, spec.heads), values = head_of(v, i, spec.heads);
+    kernels::Ahead next = {{rows_ahead(from, first, count), rows_ahead(values, first, count), {}}};
+    const float* const bias =
+        rest.k_bias == nullptr ? nullptr : rest.k_bias + first * k.c + i % spec.heads * d;
+    if (bias != nullptr) {
+      const CMapF biases(rest.k_bias, 1, 1, k.w, k.c);
+      next.ranges[2] =
+          rows_ahead(biases.channels(static_cast<int>(i % spec.heads) * d, d), first, count);
+    }
+    Rows keys =
+        mapped(kernels_, rest.map, {from.row(first), from.ld}, bias, k.c, count, d, scratch.keys);
+    if (weights != nullptr) {
+      kernels_.scale_rows(keys.data, keys.ld, weights + i * k.w + first, 1, scratch.keys, d, count,
+                          d);
+      keys = {scratch.keys, d};
+    }
+    if (spec.normalize) add_keys(kernels_, keys, count, d, scratch.key_mean, scratch.key_sum);
+    keys = rotated(kernels_, spec.rotary, keys, first, count, d, scratch.keys);
+    return KeyTile{keys, {values.row(first), values.ld}, next};
+  };
+  states.sum(ctx, spec.heads, make_tile);
 
   // Means are sums whose share comes in with the factor of the whole row.
   const float share = spec.mean ? 1.0f / static_cast<float>(k.w) : 1.0f;
@@ -328,22 +325,21 @@ void NativeBackend::shared_state(CMapF x, CMapF dt, CMapF b, CMapF c, const Stat
     kernels_.epilogue_map(w, weight.ld, w, weight.ld, last - first, dt.c, rates);
   });
   const States states(kernels_, ctx, count, x.w, state, columns);
-  states.sum(ctx, count / x.n,
-             [&](std::ptrdiff_t i, std::ptrdiff_t first, std::ptrdiff_t tokens,
-                 const TileScratch& scratch) {
-               const CMapF keys = b.image(image(i)).channels(group(i) * state, state);
-               for (int head = 0; head < heads; ++head) {
-                 const int at = first_head(i) + head;
-                 kernels_.scale_rows(x.image(image(i)).row(first) + at * p, x.ld,
-                                     weight.image(image(i)).row(first) + at, weight.ld,
-                                     scratch.values + head * p, columns, tokens, p);
-               }
-               const CMapF values = x.image(image(i)).channels(first_head(i) * p, columns);
-               return KeyTile{
-                   {keys.row(first), keys.ld},
+  const auto make_tile = [&](std::ptrdiff_t i, std::ptrdiff_t first, std::ptrdiff_t tokens,
+                             const TileScratch& scratch) {
+    const CMapF keys = b.image(image(i)).channels(group(i) * state, state);
+    for (int head = 0; head < heads; ++head) {
+      const int at = first_head(i) + head;
+      kernels_.scale_rows(x.image(image(i)).row(first) + at * p, x.ld,
+                          weight.image(image(i)).row(first) + at, weight.ld,
+                          scratch.values + head * p, columns, tokens, p);
+    }
+    const CMapF values = x.image(image(i)).channels(first_head(i) * p, columns);
+    return KeyTile{{keys.row(first), keys.ld},
                    {scratch.values, columns},
                    {{rows_ahead(keys, first, tokens), rows_ahead(values, first, tokens)}}};
-             });
+  };
+  states.sum(ctx, count / x.n, make_tile);
   const EvenParts blocks(x.w, kTile);
   ctx.pool().parallel_for(count * blocks.parts(), [&](std::ptrdiff_t task, int) {
     const std::ptrdiff_t i = task / blocks.parts();
