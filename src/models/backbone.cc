@@ -26,11 +26,7 @@ void run(const Backbone& net, CMapF image, bool pre_logits, MapF out, Context& c
     run_together(net, image.image(static_cast<int>(i)), pre_logits, out.image(static_cast<int>(i)),
                  own, nullptr);
   };
-  if (ctx.dry_run()) {
-    for (int i = 0; i < alone; ++i) run_one(i, ctx);
-  } else if (alone > 0) {
-    ctx.for_parts(alone, run_one);
-  }
+  if (alone > 0) ctx.for_parts(alone, run_one);
   if (alone > 0 && alone == image.n) return;
   const int rest = image.n - alone;
   run_together(net, image.images(alone, rest), pre_logits, out.images(alone, rest), ctx, sink);

@@ -57,10 +57,11 @@ class Context {
 
   // body(i, part) for i in [0, count), in any order, on all threads: work that itself calls
   // operators. Each runs on one thread in the context `part`, which is this one when it has only
-  // one thread; taps and the observer see nothing of others. Rethrows what a body throws.
+  // one thread or runs dry; taps and the observer see nothing of others. Rethrows what a body
+  // throws.
   template <class Body>
   void for_parts(std::ptrdiff_t count, const Body& body) {
-    if (threads() == 1) {
+    if (threads() == 1 || dry_run_) {
       for (std::ptrdiff_t i = 0; i < count; ++i) body(i, *this);
       return;
     }
