@@ -44,6 +44,17 @@ inline constexpr RowsShape kScores[] = {{"vit_base", 12 * 197, 197},
                                         {"swin_tiny/0", 64 * 3 * 49, 49},
                                         {"swinv2_tiny", 64 * 3 * 64, 64}};
 
+// One head of attention: as many queries as keys, in maps of so many heads.
+struct AttentionShape {
+  const char* name;
+  int tokens, heads, width;
+  bool bias;
+};
+inline constexpr AttentionShape kAttentions[] = {{"vit_base", 197, 12, 64, false},
+                                                 {"caformer_s18", 196, 10, 32, false},
+                                                 {"swin_tiny/0", 49, 3, 32, true},
+                                                 {"swinv2_tiny/0", 64, 3, 32, true}};
+
 // Networks of bench/models: one of each kind, and a small one.
 inline constexpr const char* kNetworks[] = {
     "vit_base_patch16_224",    "deit_small_patch16_224", "swin_tiny_patch4_window7_224",

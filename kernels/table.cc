@@ -14,6 +14,7 @@ KernelTable make_table(Isa top) {
   }
 #define FOVEA_KERNEL(level, name) \
   if (Isa::level <= top) table.name = &level::name;
+#include "kernels/attention/kernels.inc"
 #include "kernels/dwconv/kernels.inc"
 #include "kernels/eltwise/kernels.inc"
 #include "kernels/features/kernels.inc"

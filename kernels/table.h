@@ -2,6 +2,7 @@
 // The kernels of one instruction set level, as plain function pointers.
 #pragma once
 
+#include "kernels/attention/attention.h"
 #include "kernels/dwconv/dwconv.h"
 #include "kernels/eltwise/eltwise.h"
 #include "kernels/features/features.h"
@@ -29,6 +30,8 @@ struct KernelTable {
   gemm_indirect_fn* gemm_indirect = nullptr;
   pack_nk_fn* pack_nk = nullptr;
   pack_kn_fn* pack_kn = nullptr;
+  attention_fn* attention = nullptr;
+  pack_attention_fn* pack_attention = nullptr;
   dwconv_fn* dwconv = nullptr;
   layer_norm_fn* layer_norm = nullptr;
   rms_norm_fn* rms_norm = nullptr;
@@ -61,6 +64,14 @@ struct KernelTable {
   // Floats that B(k, n) takes when packed.
   std::ptrdiff_t packed_size(int n, int k) const {
     return (static_cast<std::ptrdiff_t>(n) + gemm_cols - 1) / gemm_cols * gemm_cols * k;
+  }
+  // Floats that pack_attention writes, at most, and those of attention's scratch.
+  std::ptrdiff_t packed_attention_size(std::ptrdiff_t keys, std::ptrdiff_t d,
+                                       std::ptrdiff_t dv) const {
+    return (keys + 15) / 16 * 16 * d + (dv + 15) / 16 * 16 * keys;
+  }
+  std::ptrdiff_t attention_scores_size(std::ptrdiff_t keys) const {
+    return (keys + 15) / 16 * 16 * gemm_rows;
   }
 };
 

@@ -8,6 +8,7 @@ endforeach()
 file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/bench/all_kernels.inc CONTENT "${includes}")
 
 fovea_bench(kernels_bench
+  kernels/attention_bench.cc
   kernels/dwconv_bench.cc
   kernels/eltwise_bench.cc
   kernels/features_bench.cc

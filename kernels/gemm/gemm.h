@@ -28,10 +28,11 @@ struct RowRange {
   int width = 0;
 };
 
-// Rows that are wanted after a product; they change nothing in its result. What lies far apart, or
-// in no cache, would be waited for: the product asks for it, a few lines with every tile.
+// What a product asks for while it computes, a few lines with every tile; nothing of it changes a
+// result. What lies far apart, or in no cache, would be waited for.
 struct Ahead {
-  RowRange ranges[3];
+  RowRange ranges[3];    // rows that are wanted after it
+  bool outputs = false;  // its own C, and the residual, a panel before they are needed
 };
 
 }  // namespace kernels

@@ -6,16 +6,9 @@
 #pragma once
 
 #include "kernels/eltwise/epilogue_tile.h"
-#include "kernels/gemm/gemm.h"
-#include "kernels/simd/transpose.h"
+#include "kernels/gemm/tile_steps.h"
 
 namespace fovea::FOVEA_ISA {
-
-using kernels::Ahead;
-using kernels::RowRange;
-
-inline constexpr int kTileVecs = kGemmCols / Vec::kLanes;
-static_assert(kGemmCols % Vec::kLanes == 0);
 
 // What is fetched into L2 while a tile is computed: every two steps in k, the cache line at `from`,
 // which then moves on by `step` floats.
@@ -24,30 +17,11 @@ struct Fetch {
   std::ptrdiff_t step;
 };
 
-template <int MR, int NV>
-FOVEA_INLINE void clear(Vec (&acc)[MR][NV]) {
-  unroll<MR>([&](auto i) FOVEA_INLINE_LAMBDA {
-    unroll<NV>([&](auto j) FOVEA_INLINE_LAMBDA {
-      acc[decltype(i)::value][decltype(j)::value] = splat(0.0f);
-    });
-  });
-}
-
-// acc(i, :) += element(i) * (one row of B)
-template <int MR, int NV, class Element>
-FOVEA_INLINE void gemm_step(Vec (&acc)[MR][NV], const float* b, const Element& element) {
-  Vec bv[NV];
-  unroll<NV>([&](auto j) FOVEA_INLINE_LAMBDA {
-    bv[decltype(j)::value] = load(b + decltype(j)::value * Vec::kLanes);
-  });
-  unroll<MR>([&](auto i) FOVEA_INLINE_LAMBDA {
-    constexpr int kRow = decltype(i)::value;
-    const Vec av = splat(element(i));
-    unroll<NV>([&](auto j) FOVEA_INLINE_LAMBDA {
-      constexpr int kVec = decltype(j)::value;
-      acc[kRow][kVec] = fma(av, bv[kVec], acc[kRow][kVec]);
-    });
-  });
+// `count` floats, evenly over so many requests.
+FOVEA_INLINE Fetch even_fetch(const float* from, std::ptrdiff_t count, std::ptrdiff_t requests) {
+  constexpr std::ptrdiff_t kCacheLine = 16;  // floats
+  const std::ptrdiff_t even = (count + requests - 1) / requests;
+  return {from, even < kCacheLine ? even : kCacheLine};
 }
 
 // A of the product, or its transpose, in place.
@@ -112,77 +86,72 @@ struct GemmTiles<std::integer_sequence<int, I...>> {
 };
 using AllGemmTiles = GemmTiles<std::make_integer_sequence<int, kGemmRows * kTileVecs>>;
 
-// Walks through rows that are wanted later, so many lines with each of `tiles` tiles.
-class AheadLines {
- public:
-  FOVEA_INLINE AheadLines(const Ahead& ahead, std::ptrdiff_t tiles) : ahead_(ahead) {
-    std::ptrdiff_t lines = tiles - 1;
-    for (const RowRange& r : ahead.ranges) lines += r.count * ((r.width + kLine - 1) / kLine);
-    per_tile_ = lines / tiles;
-  }
-
-  FOVEA_INLINE void fetch_some() {
-    for (std::ptrdiff_t i = 0; i < per_tile_; ++i) {
-      for (; row_ == ahead_.ranges[range_].count; ++range_, row_ = 0) {
-        if (range_ == kLast) return;
-      }
-      const RowRange& r = ahead_.ranges[range_];
-      __builtin_prefetch(r.rows + row_ * r.ld + column_, 0, 2);
-      column_ += kLine;
-      if (column_ >= r.width) {
-        column_ = 0;
-        ++row_;
-      }
+// What the tile in the next panel will store to, and add: for one of the last panel, that is the
+// first panel in the next block of rows.
+FOVEA_INLINE void fetch_next_tile(const float* c, std::ptrdiff_t ldc, int rows, int columns,
+                                  const Epilogue& e) {
+  constexpr int kCacheLine = 16;  // floats
+  for (int i = 0; i < rows; ++i) {
+    for (int j = 0; j < columns; j += kCacheLine) __builtin_prefetch(c + i * ldc + j, 0, 2);
+    if (e.residual == nullptr || e.residual == c) continue;
+    for (int j = 0; j < columns; j += kCacheLine) {
+      __builtin_prefetch(e.residual + i * e.ldr + j, 0, 2);
     }
   }
-
- private:
-  static constexpr int kLine = 16;  // floats of a cache line
-  static constexpr int kLast = sizeof(Ahead::ranges) / sizeof(RowRange) - 1;
-
-  const Ahead& ahead_;
-  std::ptrdiff_t per_tile_, row_ = 0;
-  int range_ = 0, column_ = 0;
-};
+}
 
 // tile(index, i, j, columns, b, fetch) for all tiles of C: `index` among AllGemmTiles, the first
 // row and column, how many columns there are, the panel of B and what to fetch meanwhile.
 template <class Tile>
-FOVEA_INLINE void for_tiles(const float* b, std::ptrdiff_t m, int n, std::ptrdiff_t k,
-                            const Ahead& ahead, const Tile& tile) {
+FOVEA_INLINE void for_tiles(const float* b, const float* c, std::ptrdiff_t ldc, std::ptrdiff_t m,
+                            int n, std::ptrdiff_t k, const Epilogue& e, const Ahead& ahead,
+                            const Tile& tile) {
   // Tiles of nearly equal rows: 49 rows are four of 6 and five of 5, not eight of 6 and one of 1,
   // whose two accumulators would wait for each other.
   const std::ptrdiff_t tiles = (m + kGemmRows - 1) / kGemmRows;
   const int rows = static_cast<int>(m / tiles);
   const std::ptrdiff_t larger = m % tiles;  // tiles of one row more
   const std::ptrdiff_t panel = k * kGemmCols;
+  const std::ptrdiff_t panels = (n + kGemmCols - 1) / kGemmCols;
   // While a panel is used, the next one comes from memory, evenly, so that neither the reads in
   // flight nor the memory's rate limit it; after the last one the first, for the next block of
-  // rows.
-  constexpr std::ptrdiff_t kCacheLine = 16;  // floats
+  // rows.  A small B is in the cache anyway: then rows that are wanted later take its place, if
+  // they follow each other without gaps.
+  constexpr std::ptrdiff_t kSmall = 65536;  // floats
   const std::ptrdiff_t pairs = (k < 2 ? 1 : k / 2) * tiles;
-  const std::ptrdiff_t even = (panel + pairs - 1) / pairs;
-  const std::ptrdiff_t step = even < kCacheLine ? even : kCacheLine;
   const float* const first_panel = b;
-  AheadLines later(ahead, tiles * ((n + kGemmCols - 1) / kGemmCols));
+  Ahead rest = ahead;
+  const RowRange whole = ahead.ranges[0];
+  const bool fetch_rows = panels * panel <= kSmall && whole.count > 0 && whole.ld == whole.width;
+  if (fetch_rows) rest.ranges[0] = {};
+  Fetch fetch = fetch_rows ? even_fetch(whole.rows, whole.count * whole.width, pairs * panels)
+                           : even_fetch(nullptr, panel, pairs);
+  AheadLines later(rest, tiles * panels);
   for (int j = 0; j < n; j += kGemmCols, b += panel) {
     const int columns = smaller(n - j, kGemmCols);
     const int vecs = (columns + Vec::kLanes - 1) / Vec::kLanes;
-    Fetch fetch{j + kGemmCols < n ? b + panel : first_panel, step};
+    if (!fetch_rows) fetch.from = j + kGemmCols < n ? b + panel : first_panel;
     std::ptrdiff_t i = 0;
     for (std::ptrdiff_t t = 0; t < tiles; ++t) {
       const int count = t < larger ? rows + 1 : rows;
       later.fetch_some();
+      if (ahead.outputs) {
+        const bool last = j + kGemmCols >= n;
+        const std::ptrdiff_t row = last ? i + m : i;
+        const int column = last ? 0 : j + kGemmCols;
+        fetch_next_tile(c + row * ldc + column, ldc, count, smaller(n - column, kGemmCols),
+                        kernels::block_of(e, row, column));
+      }
       tile((count - 1) * kTileVecs + vecs - 1, i, j, columns, b, fetch);
       i += count;
-      fetch.from += k / 2 * step;
+      fetch.from += k / 2 * fetch.step;
     }
   }
 }
 
 void gemm(const float* a, std::ptrdiff_t lda, const float* b, float* c, std::ptrdiff_t ldc,
           std::ptrdiff_t m, int n, int k, const Epilogue& e, const Ahead& ahead) noexcept {
-  for_tiles(b, m, n, k, ahead,
+  for_tiles(b, c, ldc, m, n, k, e, ahead,
             [&](int index, std::ptrdiff_t i, int j, int columns, const float* panel, Fetch fetch)
                 FOVEA_INLINE_LAMBDA {
                   AllGemmTiles::kDirect[index](a + i * lda, lda, panel, fetch, c + i * ldc + j, ldc,
@@ -193,7 +162,7 @@ void gemm(const float* a, std::ptrdiff_t lda, const float* b, float* c, std::ptr
 void gemm_transposed(const float* a, std::ptrdiff_t lda, const float* b, float* c,
                      std::ptrdiff_t ldc, std::ptrdiff_t m, int n, int k, const Epilogue& e,
                      const Ahead& ahead) noexcept {
-  for_tiles(b, m, n, k, ahead,
+  for_tiles(b, c, ldc, m, n, k, e, ahead,
             [&](int index, std::ptrdiff_t i, int j, int columns, const float* panel, Fetch fetch)
                 FOVEA_INLINE_LAMBDA {
                   AllGemmTiles::kTransposed[index](a + i, lda, panel, fetch, c + i * ldc + j, ldc,
@@ -204,7 +173,7 @@ void gemm_transposed(const float* a, std::ptrdiff_t lda, const float* b, float* 
 void gemm_indirect(const float* const* a, std::ptrdiff_t lda, int pieces, int depth, const float* b,
                    float* c, std::ptrdiff_t ldc, std::ptrdiff_t m, int n, const Epilogue& e,
                    const Ahead& ahead) noexcept {
-  for_tiles(b, m, n, static_cast<std::ptrdiff_t>(pieces) * depth, ahead,
+  for_tiles(b, c, ldc, m, n, static_cast<std::ptrdiff_t>(pieces) * depth, e, ahead,
             [&](int index, std::ptrdiff_t i, int j, int columns, const float* panel, Fetch fetch)
                 FOVEA_INLINE_LAMBDA {
                   AllGemmTiles::kIndirect[index](a + i, lda, pieces, depth, panel, fetch,
@@ -213,29 +182,13 @@ void gemm_indirect(const float* const* a, std::ptrdiff_t lda, int pieces, int de
                 });
 }
 
-// Columns [0, columns) of one panel, rows [0, k), by transposed squares of kLanes; the rest is
-// zero.
+// Columns [0, columns) of one panel, rows [0, k); the rest is zero.
 FOVEA_INLINE void pack_panel_nk(const float* w, std::ptrdiff_t ldw, int columns, int k,
                                 float* panel) {
-  constexpr int kSquare = Vec::kLanes;
   for (int v = 0; v < kTileVecs; ++v) {
-    const int have = smaller(greater(columns - v * kSquare, 0), kSquare);
-    for (int p = 0; p < k; p += kSquare) {
-      const int depth = smaller(k - p, kSquare);
-      Vec square[kSquare];
-      unroll<kSquare>([&](auto i) FOVEA_INLINE_LAMBDA {
-        constexpr int kRow = decltype(i)::value;
-        const float* from = w + (v * kSquare + kRow) * ldw + p;
-        square[kRow] = kRow >= have       ? splat(0.0f)
-                       : depth == kSquare ? load(from)
-                                          : load_n(from, depth);
-      });
-      transpose(square);
-      unroll<kSquare>([&](auto i) FOVEA_INLINE_LAMBDA {
-        constexpr int kRow = decltype(i)::value;
-        if (kRow < depth) store(panel + (p + kRow) * kGemmCols + v * kSquare, square[kRow]);
-      });
-    }
+    const float* const first = w + v * Vec::kLanes * ldw;
+    pack_columns([&](int i) FOVEA_INLINE_LAMBDA { return first + i * ldw; },
+                 columns - v * Vec::kLanes, k, panel + v * Vec::kLanes, kGemmCols);
   }
 }
 

@@ -12,9 +12,9 @@ namespace fovea::FOVEA_ISA {
 
 inline constexpr int kSumUnroll = 4;
 
-// Sum over a row of f(x), f applied to whole vectors.
+// Sum over a row of f(x), f applied to whole vectors; in lanes that reduce_add() brings together.
 template <class F>
-FOVEA_INLINE float row_sum(const float* x, int c, const F& f) {
+FOVEA_INLINE Vec row_lanes(const float* x, int c, const F& f) {
   Vec acc[kSumUnroll];
   unroll<kSumUnroll>([&](auto u) FOVEA_INLINE_LAMBDA { acc[decltype(u)::value] = splat(0.0f); });
   for_vector_groups<kSumUnroll>(c, [&](int j, auto vectors, auto lanes) FOVEA_INLINE_LAMBDA {
@@ -24,7 +24,21 @@ FOVEA_INLINE float row_sum(const float* x, int c, const F& f) {
       acc[kVec] = add(acc[kVec], keep(lanes, term, splat(0.0f)));
     });
   });
-  return reduce_add(add(add(acc[0], acc[1]), add(acc[2], acc[3])));
+  return add(add(acc[0], acc[1]), add(acc[2], acc[3]));
+}
+
+// Of one number: root and division of whole vectors take several times as long.
+FOVEA_INLINE float root(float x) { return __builtin_sqrtf(x); }
+
+// y = (x - mean) * scale * weight + bias of a row.
+FOVEA_INLINE void write_normalized(const float* x, float* y, Vec mean, Vec scale,
+                                   const float* weight, const float* bias, int c) {
+  for_vectors(c, [&](int j, auto lanes) FOVEA_INLINE_LAMBDA {
+    Vec v = mul(sub(load(x + j, lanes), mean), scale);
+    if (weight != nullptr) v = mul(v, load(weight + j, lanes));
+    if (bias != nullptr) v = add(v, load(bias + j, lanes));
+    store(y + j, lanes, v);
+  });
 }
 
 void layer_norm(const float* x, std::ptrdiff_t ldx, float* y, std::ptrdiff_t ldy,
@@ -32,41 +46,68 @@ void layer_norm(const float* x, std::ptrdiff_t ldx, float* y, std::ptrdiff_t ldy
                 int c) noexcept {
   const float count = static_cast<float>(c);
   const RowsAhead ahead(ldx, c);
-  for (std::ptrdiff_t i = 0; i < m; ++i, x += ldx, y += ldy) {
-    ahead.fetch(x);
-    const Vec mean = splat(row_sum(x, c, [](Vec v) FOVEA_INLINE_LAMBDA { return v; }) / count);
-    const float var = row_sum(x, c,
-                              [&](Vec v) FOVEA_INLINE_LAMBDA {
-                                const Vec d = sub(v, mean);
-                                return mul(d, d);
-                              }) /
-                      count;
-    const Vec rstd = div(splat(1.0f), sqrt(splat(var + eps)));
-    for_vectors(c, [&](int j, auto lanes) FOVEA_INLINE_LAMBDA {
-      Vec v = mul(sub(load(x + j, lanes), mean), rstd);
-      if (weight != nullptr) v = mul(v, load(weight + j, lanes));
-      if (bias != nullptr) v = add(v, load(bias + j, lanes));
-      store(y + j, lanes, v);
+  for_row_groups(m, [&](auto rows, std::ptrdiff_t first) FOVEA_INLINE_LAMBDA {
+    constexpr int kRows = decltype(rows)::value;
+    const auto row = [&](int i) FOVEA_INLINE_LAMBDA { return x + (first + i) * ldx; };
+    Vec lanes[kRows], mean[kRows], scale[kRows];
+    unroll<kRows>([&](auto i) FOVEA_INLINE_LAMBDA {
+      constexpr int kRow = decltype(i)::value;
+      ahead.fetch(row(kRow));
+      lanes[kRow] = row_lanes(row(kRow), c, [](Vec v) FOVEA_INLINE_LAMBDA { return v; });
     });
-  }
+    unroll<kRows>([&](auto i) FOVEA_INLINE_LAMBDA {
+      constexpr int kRow = decltype(i)::value;
+      mean[kRow] = splat(reduce_add(lanes[kRow]) / count);
+    });
+    unroll<kRows>([&](auto i) FOVEA_INLINE_LAMBDA {
+      constexpr int kRow = decltype(i)::value;
+      lanes[kRow] = row_lanes(row(kRow), c, [&](Vec v) FOVEA_INLINE_LAMBDA {
+        const Vec d = sub(v, mean[kRow]);
+        return mul(d, d);
+      });
+    });
+    unroll<kRows>([&](auto i) FOVEA_INLINE_LAMBDA {
+      constexpr int kRow = decltype(i)::value;
+      scale[kRow] = splat(1.0f / root(reduce_add(lanes[kRow]) / count + eps));
+    });
+    for (int i = 0; i < kRows; ++i) {
+      write_normalized(row(i), y + (first + i) * ldy, mean[i], scale[i], weight, bias, c);
+    }
+  });
+}
+
+// The factors of `kRows` rows from x on, out of the sums of their squares.
+template <int kRows, class Factor>
+FOVEA_INLINE void square_factors(const float* x, std::ptrdiff_t ldx, int c, Vec (&factors)[kRows],
+                                 const Factor& factor) {
+  Vec lanes[kRows];
+  unroll<kRows>([&](auto i) FOVEA_INLINE_LAMBDA {
+    constexpr int kRow = decltype(i)::value;
+    lanes[kRow] = row_lanes(x + kRow * ldx, c, [](Vec v) FOVEA_INLINE_LAMBDA { return mul(v, v); });
+  });
+  unroll<kRows>([&](auto i) FOVEA_INLINE_LAMBDA {
+    constexpr int kRow = decltype(i)::value;
+    factors[kRow] = splat(factor(reduce_add(lanes[kRow])));
+  });
 }
 
 void rms_norm(const float* x, std::ptrdiff_t ldx, float* y, std::ptrdiff_t ldy, const float* weight,
               const float* bias, float eps, std::ptrdiff_t m, int c) noexcept {
   const float count = static_cast<float>(c);
   const RowsAhead ahead(ldx, c);
-  for (std::ptrdiff_t i = 0; i < m; ++i, x += ldx, y += ldy) {
-    ahead.fetch(x);
-    const float squares =
-        row_sum(x, c, [](Vec v) FOVEA_INLINE_LAMBDA { return mul(v, v); }) / count;
-    const Vec scale = div(splat(1.0f), sqrt(splat(squares + eps)));
-    for_vectors(c, [&](int j, auto lanes) FOVEA_INLINE_LAMBDA {
-      Vec v = mul(load(x + j, lanes), scale);
-      if (weight != nullptr) v = mul(v, load(weight + j, lanes));
-      if (bias != nullptr) v = add(v, load(bias + j, lanes));
-      store(y + j, lanes, v);
+  for_row_groups(m, [&](auto rows, std::ptrdiff_t first) FOVEA_INLINE_LAMBDA {
+    constexpr int kRows = decltype(rows)::value;
+    const float* const from = x + first * ldx;
+    for (int i = 0; i < kRows; ++i) ahead.fetch(from + i * ldx);
+    Vec scale[kRows];
+    square_factors(from, ldx, c, scale, [&](float squares) FOVEA_INLINE_LAMBDA {
+      return 1.0f / root(squares / count + eps);
     });
-  }
+    for (int i = 0; i < kRows; ++i) {
+      write_normalized(from + i * ldx, y + (first + i) * ldy, splat(0.0f), scale[i], weight, bias,
+                       c);
+    }
+  });
 }
 
 void moments(const float* x, std::ptrdiff_t ldx, std::ptrdiff_t m, int c, double* sums) noexcept {
@@ -95,14 +136,20 @@ void scale_shift(const float* x, std::ptrdiff_t ldx, float* y, std::ptrdiff_t ld
 
 void l2_normalize(const float* x, std::ptrdiff_t ldx, float* y, std::ptrdiff_t ldy, float eps,
                   std::ptrdiff_t m, int c) noexcept {
-  for (std::ptrdiff_t i = 0; i < m; ++i, x += ldx, y += ldy) {
-    const Vec norm =
-        sqrt(splat(row_sum(x, c, [](Vec v) FOVEA_INLINE_LAMBDA { return mul(v, v); })));
-    const Vec inverse = div(splat(1.0f), max(splat(eps), norm));
-    for_vectors(c, [&](int j, auto lanes) FOVEA_INLINE_LAMBDA {
-      store(y + j, lanes, mul(load(x + j, lanes), inverse));
+  for_row_groups(m, [&](auto rows, std::ptrdiff_t first) FOVEA_INLINE_LAMBDA {
+    constexpr int kRows = decltype(rows)::value;
+    const float* const from = x + first * ldx;
+    Vec inverse[kRows];
+    square_factors(from, ldx, c, inverse, [&](float squares) FOVEA_INLINE_LAMBDA {
+      const float norm = root(squares);
+      return 1.0f / (eps > norm ? eps : norm);
     });
-  }
+    for (int i = 0; i < kRows; ++i) {
+      for_vectors(c, [&](int j, auto lanes) FOVEA_INLINE_LAMBDA {
+        store(y + (first + i) * ldy + j, lanes, mul(load(from + i * ldx + j, lanes), inverse[i]));
+      });
+    }
+  });
 }
 
 // put(j, lanes, sum over the rows of f(Wide)) for every vector of columns.

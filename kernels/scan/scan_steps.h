@@ -14,16 +14,20 @@ namespace fovea::FOVEA_ISA {
 using kernels::GatedSteps;
 using kernels::ScanSteps;
 
-inline constexpr int kScanVecs = Vec::kLanes == 16 ? 4 : 2;  // as many as registers hold
+inline constexpr int kScanVecs = Vec::kLanes == 16 ? 3 : 2;  // as many as registers hold
 inline constexpr int kScanTokens = 32;                       // of a block, at most
 inline constexpr int kGatedAhead = 8;  // tokens until what is asked for is wanted
 
-// What the scan of `count` channels from j on reads and writes of a token; r, b and c are asked for
-// as if b and c followed r, which they usually do.
-FOVEA_INLINE void fetch_token(const ScanSteps& s, std::ptrdiff_t t, int j, int count) {
+// What the scan of `count` channels from j on reads of a token, and where it writes. They are asked
+// for a block of tokens ahead, half of it in each of the loops below: all at once would be more
+// than the cache can wait for. r, b and c are asked for as if b and c followed r, which they
+// usually do.
+FOVEA_INLINE void fetch_inputs(const ScanSteps& s, std::ptrdiff_t t, int j, int count) {
   fetch(s.u + t * s.u_step + j, count);
-  fetch(s.y + t * s.y_step + j, count);
   if (j == 0) fetch(s.r + t * s.r_step, s.rank + 2 * s.state);
+}
+FOVEA_INLINE void fetch_output(const ScanSteps& s, std::ptrdiff_t t, int j, int count) {
+  fetch(s.y + t * s.y_step + j, count);
 }
 
 // dt (tokens, kVecs vectors) of the channels from j on.
@@ -39,7 +43,11 @@ FOVEA_INLINE void scan_time_steps(const ScanSteps& s, std::ptrdiff_t first, int 
   });
   for (int t = 0; t < tokens; ++t) {
     const float* const r = s.r + (first + t) * s.r_step;
-    if (first == 0) fetch_token(s, t, j, kVecs * kLanes);
+    if (first == 0) {
+      fetch_inputs(s, t, j, kVecs * kLanes);
+      fetch_output(s, t, j, kVecs * kLanes);
+    }
+    if (s.state == 1) fetch_inputs(s, first + t + tokens, j, kVecs * kLanes);
     Vec sum[kVecs];
     unroll<kVecs>([&](auto v)
                       FOVEA_INLINE_LAMBDA { sum[decltype(v)::value] = bias[decltype(v)::value]; });
@@ -79,7 +87,8 @@ FOVEA_INLINE void scan_block(const ScanSteps& s, std::ptrdiff_t first, int token
     const float* const b = s.b + t * s.b_step;
     const float* const c = s.c + t * s.c_step;
     float* const y = s.y + t * s.y_step + j;
-    fetch_token(s, t + tokens, j, kVecs * kLanes);
+    fetch_output(s, t + tokens, j, kVecs * kLanes);
+    if constexpr (!kOneState) fetch_inputs(s, t + tokens, j, kVecs * kLanes);
     Vec in[kVecs], out[kVecs];
     unroll<kVecs>([&](auto v) FOVEA_INLINE_LAMBDA {
       constexpr int kVec = decltype(v)::value;

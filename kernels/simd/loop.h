@@ -3,6 +3,8 @@
 // so that one lambda serves both.
 #pragma once
 
+#include <cstddef>
+
 #include "kernels/simd/simd.h"
 
 namespace fovea::FOVEA_ISA {
@@ -45,6 +47,17 @@ FOVEA_INLINE void for_vector_groups(int n, const F& f) {
   }
   for (; j + Vec::kLanes <= n; j += Vec::kLanes) f(j, Index<1>(), AllLanes());
   if (j < n) f(j, Index<1>(), FirstLanes{n - j});
+}
+
+inline constexpr int kRowsAbreast = 4;
+
+// f(Index<rows>, first) for all m rows, kRowsAbreast at a time where there are as many: rows whose
+// work is a chain of steps, such as sums and roots, wait for them together.
+template <class F>
+FOVEA_INLINE void for_row_groups(std::ptrdiff_t m, const F& f) {
+  std::ptrdiff_t i = 0;
+  for (; i + kRowsAbreast <= m; i += kRowsAbreast) f(Index<kRowsAbreast>(), i);
+  for (; i < m; ++i) f(Index<1>(), i);
 }
 
 FOVEA_INLINE constexpr int smaller(int a, int b) { return a < b ? a : b; }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "fovea/core/error.h"
+#include "fovea/nn/row_strips.h"
 
 namespace fovea::nn {
 namespace {
@@ -255,11 +256,25 @@ void SelectiveScan2d::forward(CMapF x, MapF y, Context& ctx, const Epilogue& epi
   const bool norm_each = coarse_ && coarse_->norm_each;
   if (norm_each && norm_) norm_->forward(s, ctx);
   if (coarse_) add_coarse(v, s, ctx);
-  if (!norm_each && norm_) norm_->forward(s, ctx);
+  const bool norm_last = norm_ && !norm_each;
+  const bool norm_rows = norm_last && norm_->by_rows() && !squeeze_;
+  if (norm_last && !norm_rows) norm_->forward(s, ctx);
   if (squeeze_) squeeze_->forward(s, s, ctx);
-  if (out_act_.kind != Activation::Kind::none) backend_->apply(s, {.act = out_act_}, s, ctx);
-  if (gate_) backend_->multiply(s, vz.channels(inner_, inner_), s, ctx, gate_act_);
-  out_proj_.forward(s, y, ctx, epilogue);
+  for_row_strips(*backend_, s.rows(), vz.c + y.c, ctx,
+                 [&](std::ptrdiff_t first, std::ptrdiff_t count, Context& own) {
+                   const int rows = static_cast<int>(count);
+                   const MapF some = s.row_range(first, rows);
+                   if (norm_rows) norm_->forward(some, own);
+                   if (out_act_.kind != Activation::Kind::none) {
+                     backend_->apply(some, {.act = out_act_}, some, own);
+                   }
+                   if (gate_) {
+                     const CMapF z = vz.channels(inner_, inner_).row_range(first, rows);
+                     backend_->multiply(some, z, some, own, gate_act_);
+                   }
+                   out_proj_.forward(some, y.row_range(first, rows), own,
+                                     epilogue_rows(epilogue, first, count));
+                 });
 }
 
 void SelectiveScan2d::add_coarse(CMapF v, MapF y, Context& ctx) const {

@@ -73,12 +73,14 @@ void check_ahead(const KernelTable& t) {
   const Matrix a(m, k), w(n, k), rows(40, 50, 3);
   const Matrix b = packed_nk(t, w);
   Matrix want(m, n), got(m, n);
-  t.gemm(a.data(), a.ld(), b.data(), want.data(), want.ld(), m, n, k, {}, {});
-  for (const auto& [count, width] : {std::pair(40, 50), {40, 1}, {1, 50}, {0, 50}}) {
+  const EpilogueOperands operands(m, n);
+  const Epilogue e = operands.combination(15, Act::none);
+  t.gemm(a.data(), a.ld(), b.data(), want.data(), want.ld(), m, n, k, e, {});
+  for (const auto& [count, width] : {std::pair(40, 53), {40, 50}, {40, 1}, {1, 50}, {0, 50}}) {
     const RowRange range{rows.data(), rows.ld(), count, width};
     for (const Ahead& ahead :
-         {Ahead{{range}}, {{range, range, range}}, {{{}, range}}, {{range, {}, range}}}) {
-      t.gemm(a.data(), a.ld(), b.data(), got.data(), got.ld(), m, n, k, {}, ahead);
+         {Ahead{{range}}, {{range, range, range}}, {{{}, range}}, {{range, {}, range}, true}}) {
+      t.gemm(a.data(), a.ld(), b.data(), got.data(), got.ld(), m, n, k, e, ahead);
       expect_same(got, want);
     }
   }

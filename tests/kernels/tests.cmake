@@ -2,6 +2,7 @@
 set(math_probes "")
 fovea_isa_sources(math_probes kernels/math_probe_)
 fovea_test(kernels_test
+  kernels/attention_test.cc
   kernels/dwconv_test.cc
   kernels/eltwise_test.cc
   kernels/features_test.cc

@@ -97,6 +97,8 @@ class ScanNorm {
   ScanNorm(const Params& p, int c, ScanNormKind kind, float eps);
   // x (n, h, w, c), in place.
   void forward(MapF x, Context& ctx) const;
+  // Whether a token's result depends on that token alone.
+  bool by_rows() const { return !conv_; }
 
  private:
   const Backend* backend_;

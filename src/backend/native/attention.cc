@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention: softmax(scale Q K^T + bias) V as two products with a softmax between them, all in the
-// caches of one core. K^T and V are packed like weights; scale and bias ride in the first product's
-// epilogue.
+// Attention over whole sequences and inside windows: one kernel, which finds the rows by pointers.
 #include "src/backend/native/ahead.h"
 #include "src/backend/native/native_backend.h"
 #include "src/backend/parallel.h"
@@ -10,62 +8,87 @@
 namespace fovea {
 namespace {
 
-// Queries that share a block of scores, at most.
+// Queries of one task, at most, where heads alone are too few for the threads.
 constexpr std::ptrdiff_t kQueryRows = 48;
 
-// A copy of few floats: a call of memcpy would cost as much again.
-void copy_floats(const float* from, int count, float* to) {
-  int i = 0;
-  for (; i + 8 <= count; i += 8) __builtin_memcpy(to + i, from + i, 8 * sizeof(float));
-  for (; i < count; ++i) to[i] = from[i];
+// `count` rows of an image from row `first` on, at a channel.
+void point(const CMapF& m, int image, std::ptrdiff_t first, std::ptrdiff_t count, int channel,
+           const float** rows) {
+  const float* row = m.image(image).row(first) + channel;
+  for (std::ptrdiff_t i = 0; i < count; ++i, row += m.ld) rows[i] = row;
 }
 
-// Rows of scores begin at cache lines.
-std::ptrdiff_t score_stride(std::ptrdiff_t keys) { return round_up(keys, 16); }
+// Of `count` channels of all rows of m the share that falls to `rows` of `all` queries.
+kernels::RowRange part_of(const CMapF& m, int channel, int count, std::ptrdiff_t row,
+                          std::ptrdiff_t rows, std::ptrdiff_t all) {
+  if (!far_away(m.w, m.ld)) return {};
+  const std::ptrdiff_t begin = row * m.w / all, end = (row + rows) * m.w / all;
+  return {m.row(begin) + channel, m.ld, end - begin, count};
+}
 
 }  // namespace
 
 void NativeBackend::do_attention(CMapF q, CMapF k, CMapF v, const AttentionSpec& spec, MapF y,
                                  Context& ctx) const {
-  const int d = q.c / spec.heads;
-  const int keys = k.w;
+  const int d = q.c / spec.heads, keys = k.w;
   const std::ptrdiff_t heads = static_cast<std::ptrdiff_t>(q.n) * spec.heads;  // of all images
-  const std::ptrdiff_t k_size = kernels_.packed_size(keys, d);
-  const std::ptrdiff_t v_size = kernels_.packed_size(d, keys);
-  const std::ptrdiff_t stride = score_stride(keys);
-  const EvenParts blocks(q.w, kQueryRows);
-
+  const std::ptrdiff_t packed_size = kernels_.packed_attention_size(keys, d, d);
   const Workspace::Scope scope(ctx.workspace());
-  float* const packed = ctx.workspace().floats(static_cast<std::size_t>(heads * (k_size + v_size)));
-  float* const scale = ctx.workspace().floats(static_cast<std::size_t>(keys));
-  const SlotScratch scores(ctx, blocks.largest() * stride);
-  std::fill_n(scale, keys, spec.scale);
+  const SlotScratch scores(ctx, kernels_.attention_scores_size(keys));
+  const SlotArray<const float*> key_rows(ctx, keys), value_rows(ctx, keys), query_rows(ctx, q.w);
+  const SlotArray<float*> out_rows(ctx, q.w);
 
-  ctx.pool().parallel_for(heads, [&](std::ptrdiff_t i, int) {
+  const auto pack = [&](std::ptrdiff_t i, float* packed, int slot) {
+    const int n = static_cast<int>(i / spec.heads), first = static_cast<int>(i % spec.heads) * d;
+    point(k, n, 0, keys, first, key_rows[slot]);
+    point(v, n, 0, keys, first, value_rows[slot]);
+    kernels_.pack_attention(key_rows[slot], value_rows[slot], keys, d, d, packed);
+  };
+  const auto attend = [&](std::ptrdiff_t i, const float* packed, std::ptrdiff_t row,
+                          std::ptrdiff_t rows, int slot) {
     const int n = static_cast<int>(i / spec.heads);
-    const int first = static_cast<int>(i % spec.heads) * d;
-    float* const to = packed + i * (k_size + v_size);
-    kernels_.pack_nk(k.pixel(n, 0, 0) + first, k.ld, keys, d, to);
-    kernels_.pack_kn(v.pixel(n, 0, 0) + first, v.ld, d, keys, to + k_size);
-  });
-  ctx.pool().parallel_for(heads * blocks.parts(), [&](std::ptrdiff_t i, int slot) {
-    const std::ptrdiff_t head_of_all = i / blocks.parts();
-    const int n = static_cast<int>(head_of_all / spec.heads);
-    const std::ptrdiff_t head = head_of_all % spec.heads;
-    const int row = static_cast<int>(blocks.begin(i % blocks.parts()));
-    const std::ptrdiff_t rows = blocks.size(i % blocks.parts());
-    const float* const from = packed + head_of_all * (k_size + v_size);
-    float* const s = scores[slot];
-    kernels::Epilogue e;
-    e.scale = scale;
+    const std::ptrdiff_t head = i % spec.heads;
+    kernels::AttentionRows a;
+    point(q, n, row, rows, static_cast<int>(head) * d, query_rows[slot]);
+    float* out = y.image(n).row(row) + head * d;
+    for (std::ptrdiff_t r = 0; r < rows; ++r, out += y.ld) out_rows[slot][r] = out;
+    a.q = query_rows[slot];
+    a.y = out_rows[slot];
+    a.packed = packed;
+    a.keys = keys;
+    a.d = a.dv = d;
+    a.scale = spec.scale;
     if (spec.bias != nullptr) {
-      e.residual = spec.bias + (head * q.w + row) * keys;
-      e.ldr = keys;
+      a.bias = spec.bias + (head * q.w + row) * keys;
+      a.ldb = keys;
     }
-    kernels_.gemm(q.pixel(n, 0, row) + head * d, q.ld, from, s, stride, rows, keys, d, e, {});
-    kernels_.softmax(s, stride, s, stride, rows, keys);
-    kernels_.gemm(s, stride, from + k_size, y.pixel(n, 0, row) + head * d, y.ld, rows, d, keys, {},
-                  {});
+    a.scores = scores[slot];
+    // The next head lies beside this one; part of it is asked for with every block of queries.
+    const int column = static_cast<int>(head + 1) * d;
+    kernels::Ahead next;
+    if (head + 1 < spec.heads) {
+      next.ranges[0] = part_of(q.image(n), column, d, row, rows, q.w);
+      next.ranges[1] = part_of(k.image(n), column, d, row, rows, q.w);
+      next.ranges[2] = part_of(v.image(n), column, d, row, rows, q.w);
+    }
+    kernels_.attention(a, rows, next);
+  };
+  // A thread takes whole heads, whose keys and values then stay in its cache, if all get as many.
+  if (heads % ctx.threads() == 0 || heads >= 8 * static_cast<std::ptrdiff_t>(ctx.threads())) {
+    const SlotScratch packed(ctx, packed_size);
+    ctx.pool().parallel_for(heads, [&](std::ptrdiff_t i, int slot) {
+      pack(i, packed[slot], slot);
+      attend(i, packed[slot], 0, q.w, slot);
+    });
+    return;
+  }
+  float* const packed = ctx.workspace().floats(static_cast<std::size_t>(heads * packed_size));
+  ctx.pool().parallel_for(
+      heads, [&](std::ptrdiff_t i, int slot) { pack(i, packed + i * packed_size, slot); });
+  const EvenParts blocks(q.w, kQueryRows);
+  ctx.pool().parallel_for(heads * blocks.parts(), [&](std::ptrdiff_t i, int slot) {
+    const std::ptrdiff_t head = i / blocks.parts(), block = i % blocks.parts();
+    attend(head, packed + head * packed_size, blocks.begin(block), blocks.size(block), slot);
   });
 }
 
@@ -81,64 +104,75 @@ struct NativeBackend::WindowTask {
         tokens(grid.area()),
         area(tokens),
         d(y_.c / spec_.heads),
-        stride(score_stride(area)),
-        k_size(kernels.packed_size(tokens, d)),
-        v_size(kernels.packed_size(d, tokens)),
-        pixels(ctx, area),
+        tokens_in(ctx, area),
+        tokens_out(ctx, area),
+        q(ctx, area),
+        k(ctx, area),
+        v(ctx, area),
+        out(ctx, area),
         regions(ctx, area),
-        rows(ctx, 2 * area * d),
-        packed(ctx, k_size + v_size),
-        scores(ctx, area * stride),
+        unit(ctx, spec_.cosine ? 2 * area * d : 0),
+        sink(ctx, y_.c),
+        packed(ctx, kernels.packed_attention_size(area, d, d)),
+        scores(ctx, kernels.attention_scores_size(area)),
         mask(ctx, spec_.shift_h > 0 || spec_.shift_w > 0 ? area * area : 0),
-        scale(ctx, area) {}
+        padding(spec_.pad_qkv) {
+    if (padding == nullptr) {
+      float* const zeros = ctx.workspace().floats(static_cast<std::size_t>(qkv.c));
+      std::fill_n(zeros, qkv.c, 0.0f);
+      padding = zeros;
+    }
+  }
 
   CMapF qkv;
   MapF y;
   const WindowSpec& spec;
   WindowGrid grid;
   int threads;
-  int tokens;           // of a window
-  std::ptrdiff_t area;  // the same number, for products
-  int d;                // channels of a head
-  std::ptrdiff_t stride, k_size, v_size;
-  SlotArray<std::ptrdiff_t> pixels;  // (area): where the tokens lie in the image; -1 is padding
-  SlotArray<int> regions;            // (area): tokens of different regions are masked
-  SlotScratch rows;  // (2, area, d): q and k of one head; q's place takes the output
+  int tokens;                         // of a window
+  std::ptrdiff_t area;                // the same number, for products
+  int d;                              // channels of a head
+  SlotArray<const float*> tokens_in;  // (area): rows of qkv
+  SlotArray<float*> tokens_out;       // (area): rows of y
+  SlotArray<const float*> q, k, v;    // (area): those of a head
+  SlotArray<float*> out;
+  SlotArray<int> regions;  // (area): tokens of different regions are masked
+  SlotScratch unit;        // (2, area, d): q and k of one head, of unit length
+  SlotScratch sink;        // (c): where the outputs of padding go
   SlotScratch packed;
-  SlotScratch scores;  // (area, area), stride apart
-  SlotScratch mask;    // (area, area)
-  SlotScratch scale;   // (area), all alike
+  SlotScratch scores;
+  SlotScratch mask;      // (area, area)
+  const float* padding;  // (3c)
 
-  // `count` channels from `first` on of every token; rows of `out` are ldo apart.
-  void gather(const std::ptrdiff_t* at, int image, int first, int count, float* out,
-              std::ptrdiff_t ldo) const {
-    const CMapF map = qkv.image(image);
-    for (std::ptrdiff_t t = 0; t < area; ++t, out += ldo) {
-      const float* const row = at[t] < 0 ? spec.pad_qkv : map.row(at[t]);
-      if (row != nullptr) {
-        // The next head's channels follow: they come into the cache meanwhile.
-        for (int c = 0; c < count; c += 16) __builtin_prefetch(row + first + count + c);
-        copy_floats(row + first, count, out);
-      } else {
-        std::fill_n(out, count, 0.0f);
+  void point(int image, int window, int slot) const {
+    const CMapF from = qkv.image(image);
+    const MapF to = y.image(image);
+    for (int t = 0; t < tokens; ++t) {
+      const std::ptrdiff_t pixel = grid.pixel(window, t);  // -1 is padding
+      tokens_in[slot][t] = pixel < 0 ? padding : from.row(pixel);
+      tokens_out[slot][t] = pixel < 0 ? sink[slot] : to.row(pixel);
+    }
+  }
+
+  void point_head(int head, int slot) const {
+    const std::ptrdiff_t first = static_cast<std::ptrdiff_t>(head) * d;
+    for (std::ptrdiff_t t = 0; t < area; ++t) {
+      const float* const row = tokens_in[slot][t] + first;
+      q[slot][t] = row;
+      k[slot][t] = row + y.c;
+      v[slot][t] = row + 2 * static_cast<std::ptrdiff_t>(y.c);
+      out[slot][t] = tokens_out[slot][t] + first;
+    }
+  }
+
+  // Replaces queries and keys by such of unit length.
+  void normalize(const kernels::KernelTable& kernels, int slot) const {
+    float* to = unit[slot];
+    for (const SlotArray<const float*>* const rows : {&q, &k}) {
+      for (std::ptrdiff_t t = 0; t < area; ++t, to += d) {
+        kernels.l2_normalize((*rows)[slot][t], d, to, d, 1e-12f, 1, d);
+        (*rows)[slot][t] = to;
       }
-    }
-  }
-
-  // The d channels from `first` on of every token as the packed B (tokens, d) of a product.
-  void gather_packed(const std::ptrdiff_t* at, int image, int first, int panel_columns,
-                     float* out) const {
-    for (int j = 0; j < d; j += panel_columns, out += area * panel_columns) {
-      const int columns = std::min(panel_columns, d - j);
-      if (columns < panel_columns) std::fill_n(out, area * panel_columns, 0.0f);
-      gather(at, image, first + j, columns, out, panel_columns);
-    }
-  }
-
-  void scatter(const std::ptrdiff_t* at, int image, int first, const float* from) const {
-    const MapF map = y.image(image);
-    for (std::ptrdiff_t t = 0; t < area; ++t, from += d) {
-      if (at[t] >= 0) copy_floats(from, d, map.row(at[t]) + first);
     }
   }
 
@@ -171,41 +205,29 @@ struct NativeBackend::WindowTask {
 void NativeBackend::attend_window(const WindowTask& task, int image, int window, int head_begin,
                                   int head_end, int slot) const {
   const WindowSpec& spec = task.spec;
-  const int area = task.tokens, d = task.d, c = task.y.c;
-  const std::ptrdiff_t stride = task.stride;
-  std::ptrdiff_t* const pixels = task.pixels[slot];
-  for (int t = 0; t < area; ++t) pixels[t] = task.grid.pixel(window, t);
-  const bool masked = task.grid.masked(window);
-  if (masked) task.fill_mask(window, task.regions[slot], task.mask[slot]);
-
-  float* const q = task.rows[slot];
-  float* const k = q + task.area * d;
-  float* const packed_k = task.packed[slot];
-  float* const packed_v = packed_k + task.k_size;
-  float* const s = task.scores[slot];
-  float* const scale = task.scale[slot];
+  task.point(image, window, slot);
+  kernels::AttentionRows a;
+  a.q = task.q[slot];
+  a.y = task.out[slot];
+  a.packed = task.packed[slot];
+  a.keys = task.tokens;
+  a.d = a.dv = task.d;
+  a.scores = task.scores[slot];
+  a.ldb = a.ldm = task.area;
+  if (task.grid.masked(window)) {
+    task.fill_mask(window, task.regions[slot], task.mask[slot]);
+    a.mask = task.mask[slot];
+  }
   for (int head = head_begin; head < head_end; ++head) {
-    task.gather(pixels, image, head * d, d, q, d);
-    task.gather(pixels, image, c + head * d, d, k, d);
-    task.gather_packed(pixels, image, 2 * c + head * d, kernels_.gemm_cols, packed_v);
-    if (spec.cosine) kernels_.l2_normalize(q, d, q, d, 1e-12f, 2 * task.area, d);  // q and k
-    kernels_.pack_nk(k, d, area, d, packed_k);
-
-    std::fill_n(scale, area,
-                spec.scale * (spec.head_scale != nullptr ? spec.head_scale[head] : 1.0f));
-    kernels::Epilogue e;
-    e.scale = scale;
-    if (spec.bias != nullptr) {
-      e.residual = spec.bias + head * task.area * task.area;
-      e.ldr = area;
-    }
-    kernels_.gemm(q, d, packed_k, s, stride, area, area, d, e,
-                  {{task.lines_ahead(task.qkv, image, window, head)}});
-    if (masked) kernels_.add_rows(s, stride, task.mask[slot], area, s, stride, area, area);
-    kernels_.softmax(s, stride, s, stride, area, area);
-    kernels_.gemm(s, stride, packed_v, q, d, area, d, area, {},
-                  {{task.lines_ahead(task.y, image, window, head)}});
-    task.scatter(pixels, image, head * d, q);
+    task.point_head(head, slot);
+    if (spec.cosine) task.normalize(kernels_, slot);
+    kernels_.pack_attention(task.k[slot], task.v[slot], task.tokens, task.d, task.d,
+                            task.packed[slot]);
+    a.scale = spec.scale * (spec.head_scale != nullptr ? spec.head_scale[head] : 1.0f);
+    if (spec.bias != nullptr) a.bias = spec.bias + head * task.area * task.area;
+    kernels_.attention(a, task.area,
+                       {{task.lines_ahead(task.qkv, image, window, head),
+                         task.lines_ahead(task.y, image, window, head)}});
   }
 }
 
