@@ -16,10 +16,7 @@ template <Act kAct>
 FOVEA_INLINE Vec activate(Vec x, const Epilogue& e) {
   if constexpr (kAct == Act::none) return x;
   if constexpr (kAct == Act::relu) return max(splat(0.0f), x);
-  if constexpr (kAct == Act::gelu) {
-    const Vec half = mul(splat(0.5f), x);
-    return fma(half, erf(mul(x, splat(0.70710678f))), half);
-  }
+  if constexpr (kAct == Act::gelu) return gelu(x);
   if constexpr (kAct == Act::gelu_tanh) {
     const Vec half = mul(splat(0.5f), x);
     const Vec inner = mul(x, fma(mul(x, x), splat(0.044715f * 0.79788456f), splat(0.79788456f)));

@@ -57,6 +57,10 @@ FOVEA_INLINE Vec scale_pow2(Vec x, Vec n) { return {_mm512_scalef_ps(x.v, n.v)};
 
 FOVEA_INLINE Vec shift_exponent(Vec x, Vec n, Vec) { return scale_pow2(x, n); }
 
+FOVEA_INLINE Vec lookup(Vec table, Vec index) {
+  return {_mm512_permutexvar_ps(_mm512_castps_si512(index.v), table.v)};
+}
+
 FOVEA_INLINE Vec swap_pairs(Vec a) { return {_mm512_permute_ps(a.v, 0xB1)}; }
 FOVEA_INLINE Vec fma_alternating(Vec a, Vec b, Vec c) {
   return {_mm512_fmaddsub_ps(a.v, b.v, c.v)};

@@ -21,10 +21,10 @@
 //   shift_exponent      the same where x in [1/2, 2) and n in [-125, 125] make a normal result,
 //   given
 //                       n and n + 1.5 * 2^23, of which one will do
-//   swap_pairs          lanes 1, 0, 3, 2, ...
-//   fma_alternating     a * b - c in even lanes, a * b + c in odd ones
-//   reduce_add, reduce_max  over all lanes, in a fixed order
-//   widen               to Wide; with add, fma and reduce_add on Wide
+//   lookup              lanes of a table chosen by the last bits of an index's lanes (16 lanes
+//   only) swap_pairs          lanes 1, 0, 3, 2, ... fma_alternating     a * b - c in even lanes, a
+//   * b + c in odd ones reduce_add, reduce_max  over all lanes, in a fixed order widen to Wide;
+//   with add, fma and reduce_add on Wide
 #pragma once
 
 #include "kernels/simd/unroll.h"

@@ -11,6 +11,7 @@ using math_probe_fn = void(const float* x, float* y, int n) noexcept;
   namespace isa {                    \
   math_probe_fn probe_exp;           \
   math_probe_fn probe_erf;           \
+  math_probe_fn probe_gelu;          \
   math_probe_fn probe_tanh;          \
   math_probe_fn probe_sigmoid;       \
   math_probe_fn probe_silu;          \

@@ -19,6 +19,9 @@ void probe_exp(const float* x, float* y, int n) noexcept {
 void probe_erf(const float* x, float* y, int n) noexcept {
   probe_rows(x, y, n, [](Vec v) FOVEA_INLINE_LAMBDA { return erf(v); });
 }
+void probe_gelu(const float* x, float* y, int n) noexcept {
+  probe_rows(x, y, n, [](Vec v) FOVEA_INLINE_LAMBDA { return gelu(v); });
+}
 void probe_tanh(const float* x, float* y, int n) noexcept {
   probe_rows(x, y, n, [](Vec v) FOVEA_INLINE_LAMBDA { return tanh(v); });
 }

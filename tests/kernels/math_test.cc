@@ -69,6 +69,24 @@ double exact_silu(double x) { return std::max(x, -87.0) * exact_sigmoid(std::max
 double exact_exp2_negative(double x) { return std::exp2(std::max(-std::abs(x), -125.0)); }
 double exact_softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); }
 
+// gelu(x) / x, whose error is measured against 1: where x is far below zero, little is left of it.
+void expect_accurate_gelu(fovea::math_probe_fn* f, double limit) {
+  const std::vector<float> x = arguments();
+  std::vector<float> y(x.size());
+  f(x.data(), y.data(), static_cast<int>(x.size()));
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    if (std::isinf(x[i])) continue;
+    const double v = static_cast<double>(x[i]);
+    // Below 1e-36 the products of the evaluation are subnormal.
+    const double unit = kRoundoff * std::max(std::abs(v), 1e-36);
+    EXPECT_LT(std::abs(static_cast<double>(y[i]) - v / 2 * std::erfc(-v * M_SQRT1_2)), limit * unit)
+        << "gelu of " << x[i];
+    if (std::abs(v) > 6) {
+      EXPECT_EQ(y[i], std::max(x[i], 0.0f));
+    }
+  }
+}
+
 #define FOVEA_MATH_TEST(level)                                                                 \
   TEST(simd_math, level##_is_accurate_in_every_binade) {                                       \
     if (!isa_supported(Isa::level)) GTEST_SKIP() << "this processor has no " #level;           \
@@ -84,6 +102,7 @@ double exact_softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(
     expect_accurate(&fovea::level::probe_exp2_negative, exact_exp2_negative, 3, kNormal,       \
                     "exp2_negative");                                                          \
     expect_accurate(&fovea::level::probe_softplus, exact_softplus, 6, 0x1p-8, "softplus");     \
+    expect_accurate_gelu(&fovea::level::probe_gelu, Isa::level == Isa::avx512 ? 2 : 5);        \
   }
 
 FOVEA_MATH_TEST(generic)

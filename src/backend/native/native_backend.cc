@@ -110,8 +110,9 @@ void NativeBackend::do_mlp(CMapF x, const Packed& fc1, const Epilogue& epilogue1
                            const Epilogue& epilogue2, MapF y, Context& ctx) const {
   const std::ptrdiff_t rows = x.rows();
   const std::ptrdiff_t most = mlp_rows(fc1);
-  // Too few blocks for the threads: then each layer's product is cut in columns as well.
-  if (ctx.threads() > 1 && ceil_div(rows, most) < 2 * ctx.threads()) {
+  // Too few rows for the threads: then each layer's product is cut in columns as well.
+  constexpr std::ptrdiff_t kLeastRows = 64;
+  if (ctx.threads() > 1 && rows < kLeastRows * ctx.threads()) {
     return Backend::do_mlp(x, fc1, epilogue1, fc2, epilogue2, y, ctx);
   }
   const EvenParts blocks(rows, most, ctx.threads());
