@@ -24,9 +24,9 @@ using moments_fn = void(const float* x, std::ptrdiff_t ldx, std::ptrdiff_t m, in
 using scale_shift_fn = void(const float* x, std::ptrdiff_t ldx, float* y, std::ptrdiff_t ldy,
                             const float* scale, const float* shift, std::ptrdiff_t m,
                             int c) noexcept;
-// y = x / max(|x|, eps), |x| the Euclidean norm of the row.  y may be x.
-using l2_normalize_fn = void(const float* x, std::ptrdiff_t ldx, float* y, std::ptrdiff_t ldy,
-                             float eps, std::ptrdiff_t m, int c) noexcept;
+// y = x / max(|x|, eps), |x| the Euclidean norm of the row, whose rows are given by pointers.
+using l2_normalize_fn = void(const float* const* x, float* y, std::ptrdiff_t ldy, float eps,
+                             std::ptrdiff_t m, int c) noexcept;
 // sums[j] = sum over the rows of x(i, j)^2, in double.
 using column_sum_squares_fn = void(const float* x, std::ptrdiff_t ldx, std::ptrdiff_t m, int c,
                                    double* sums) noexcept;

@@ -76,14 +76,14 @@ void layer_norm(const float* x, std::ptrdiff_t ldx, float* y, std::ptrdiff_t ldy
   });
 }
 
-// The factors of `kRows` rows from x on, out of the sums of their squares.
-template <int kRows, class Factor>
-FOVEA_INLINE void square_factors(const float* x, std::ptrdiff_t ldx, int c, Vec (&factors)[kRows],
+// The factors of `kRows` rows row(0), row(1), ..., out of the sums of their squares.
+template <int kRows, class Row, class Factor>
+FOVEA_INLINE void square_factors(const Row& row, int c, Vec (&factors)[kRows],
                                  const Factor& factor) {
   Vec lanes[kRows];
   unroll<kRows>([&](auto i) FOVEA_INLINE_LAMBDA {
     constexpr int kRow = decltype(i)::value;
-    lanes[kRow] = row_lanes(x + kRow * ldx, c, [](Vec v) FOVEA_INLINE_LAMBDA { return mul(v, v); });
+    lanes[kRow] = row_lanes(row(kRow), c, [](Vec v) FOVEA_INLINE_LAMBDA { return mul(v, v); });
   });
   unroll<kRows>([&](auto i) FOVEA_INLINE_LAMBDA {
     constexpr int kRow = decltype(i)::value;
@@ -97,15 +97,14 @@ void rms_norm(const float* x, std::ptrdiff_t ldx, float* y, std::ptrdiff_t ldy, 
   const RowsAhead ahead(ldx, c);
   for_row_groups(m, [&](auto rows, std::ptrdiff_t first) FOVEA_INLINE_LAMBDA {
     constexpr int kRows = decltype(rows)::value;
-    const float* const from = x + first * ldx;
-    for (int i = 0; i < kRows; ++i) ahead.fetch(from + i * ldx);
+    const auto row = [&](int i) FOVEA_INLINE_LAMBDA { return x + (first + i) * ldx; };
+    for (int i = 0; i < kRows; ++i) ahead.fetch(row(i));
     Vec scale[kRows];
-    square_factors(from, ldx, c, scale, [&](float squares) FOVEA_INLINE_LAMBDA {
+    square_factors(row, c, scale, [&](float squares) FOVEA_INLINE_LAMBDA {
       return 1.0f / root(squares / count + eps);
     });
     for (int i = 0; i < kRows; ++i) {
-      write_normalized(from + i * ldx, y + (first + i) * ldy, splat(0.0f), scale[i], weight, bias,
-                       c);
+      write_normalized(row(i), y + (first + i) * ldy, splat(0.0f), scale[i], weight, bias, c);
     }
   });
 }
@@ -134,19 +133,19 @@ void scale_shift(const float* x, std::ptrdiff_t ldx, float* y, std::ptrdiff_t ld
   }
 }
 
-void l2_normalize(const float* x, std::ptrdiff_t ldx, float* y, std::ptrdiff_t ldy, float eps,
-                  std::ptrdiff_t m, int c) noexcept {
+void l2_normalize(const float* const* x, float* y, std::ptrdiff_t ldy, float eps, std::ptrdiff_t m,
+                  int c) noexcept {
   for_row_groups(m, [&](auto rows, std::ptrdiff_t first) FOVEA_INLINE_LAMBDA {
     constexpr int kRows = decltype(rows)::value;
-    const float* const from = x + first * ldx;
+    const auto row = [&](int i) FOVEA_INLINE_LAMBDA { return x[first + i]; };
     Vec inverse[kRows];
-    square_factors(from, ldx, c, inverse, [&](float squares) FOVEA_INLINE_LAMBDA {
+    square_factors(row, c, inverse, [&](float squares) FOVEA_INLINE_LAMBDA {
       const float norm = root(squares);
       return 1.0f / (eps > norm ? eps : norm);
     });
     for (int i = 0; i < kRows; ++i) {
       for_vectors(c, [&](int j, auto lanes) FOVEA_INLINE_LAMBDA {
-        store(y + (first + i) * ldy + j, lanes, mul(load(from + i * ldx + j, lanes), inverse[i]));
+        store(y + (first + i) * ldy + j, lanes, mul(load(row(i) + j, lanes), inverse[i]));
       });
     }
   });

@@ -12,16 +12,16 @@ using fovea::kernels::KernelTable;
 
 void check_softmax(const KernelTable& t) {
   for (int n = 1; n <= 4 * kMaxLanes + 1; ++n) {
-    Matrix x(4, n, 2, -10, 10);
+    Matrix x(5, n, 2, -10, 10);
     for (int j = 0; j < n; ++j) x.at(1, j) += 1000;    // must not overflow
     for (int j = 0; j < n; j += 2) x.at(2, j) -= 100;  // masked
     if (n > 1) x.at(3, n - 1) = -std::numeric_limits<float>::infinity();
-    Matrix y(4, n, 1);
+    Matrix y(5, n, 1);
     Matrix in_place(x);
-    t.softmax(x.data(), x.ld(), y.data(), y.ld(), 4, n);
-    t.softmax(in_place.data(), in_place.ld(), in_place.data(), in_place.ld(), 4, n);
+    t.softmax(x.data(), x.ld(), y.data(), y.ld(), 5, n);
+    t.softmax(in_place.data(), in_place.ld(), in_place.data(), in_place.ld(), 5, n);
     ASSERT_TRUE(y.canaries_alive() && in_place.canaries_alive());
-    for (int i = 0; i < 4; ++i) {
+    for (int i = 0; i < 5; ++i) {
       double top = x.at(i, 0);
       for (int j = 0; j < n; ++j) top = std::max(top, static_cast<double>(x.at(i, j)));
       double sum = 0;

@@ -169,10 +169,8 @@ struct NativeBackend::WindowTask {
   void normalize(const kernels::KernelTable& kernels, int slot) const {
     float* to = unit[slot];
     for (const SlotArray<const float*>* const rows : {&q, &k}) {
-      for (std::ptrdiff_t t = 0; t < area; ++t, to += d) {
-        kernels.l2_normalize((*rows)[slot][t], d, to, d, 1e-12f, 1, d);
-        (*rows)[slot][t] = to;
-      }
+      kernels.l2_normalize((*rows)[slot], to, d, 1e-12f, area, d);
+      for (std::ptrdiff_t t = 0; t < area; ++t, to += d) (*rows)[slot][t] = to;
     }
   }
 
