@@ -119,7 +119,7 @@ void NativeBackend::dense(CMapF x, const Packed& w, const Epilogue& epilogue, Ma
       ctx.workspace().floats(static_cast<std::size_t>(pixels) * static_cast<std::size_t>(group_in));
   std::fill_n(zeros, pixels * group_in, 0.0f);
   const RowPieces where(x, w, y, pixels, zeros);
-  const kernels::Ahead ahead{{}, groups == 1 && fetch_outputs(rows, y.ld, k)};
+  const kernels::Ahead ahead{{}, groups == 1 && far_away(rows, y.ld)};
   ctx.pool().parallel_for(blocks.parts() * groups, [&](std::ptrdiff_t i, int slot) {
     const int group = static_cast<int>(i % groups);
     const std::ptrdiff_t row = blocks.begin(i / groups);
