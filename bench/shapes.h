@@ -10,17 +10,25 @@ struct GemmShape {
   int m, n, k;
 };
 inline constexpr GemmShape kGemms[] = {
-    {"vit_base/qkv", 197, 2304, 768},        {"vit_base/proj", 197, 768, 768},
-    {"vit_base/fc1", 197, 3072, 768},        {"vit_base/fc2", 197, 768, 3072},
-    {"deit_small/qkv", 197, 1152, 384},      {"deit_small/fc1", 197, 1536, 384},
-    {"deit_small/fc2", 197, 384, 1536},      {"swin_tiny/0/qkv", 3136, 288, 96},
-    {"swin_tiny/0/fc1", 3136, 384, 96},      {"swin_tiny/0/fc2", 3136, 96, 384},
-    {"swin_tiny/2/fc1", 196, 1536, 384},     {"swin_tiny/3/fc2", 49, 768, 3072},
-    {"convnext_tiny/1/fc1", 784, 768, 192},  {"convnext_tiny/1/fc2", 784, 192, 768},
-    {"convnext_atto/0/fc1", 3136, 160, 40},  {"convnext_atto/0/fc2", 3136, 40, 160},
-    {"poolformer_s12/0/fc1", 3136, 256, 64}, {"poolformer_s12/2/fc1", 196, 1280, 320},
-    {"attention/scores", 197, 197, 64},      {"window/scores", 49, 49, 32},
-    {"window/values", 49, 32, 49},           {"head", 1, 1000, 768},
+    {"vit_base/qkv", 197, 2304, 768},
+    {"vit_base/proj", 197, 768, 768},
+    {"vit_base/fc1", 197, 3072, 768},
+    {"vit_base/fc2", 197, 768, 3072},
+    {"deit_small/qkv", 197, 1152, 384},
+    {"deit_small/fc1", 197, 1536, 384},
+    {"deit_small/fc2", 197, 384, 1536},
+    {"swin_tiny/0/qkv", 3136, 288, 96},
+    {"swin_tiny/0/fc1", 3136, 384, 96},
+    {"swin_tiny/0/fc2", 3136, 96, 384},
+    {"swin_tiny/2/fc1", 196, 1536, 384},
+    {"swin_tiny/3/fc2", 49, 768, 3072},
+    {"convnext_tiny/1/fc1", 784, 768, 192},
+    {"convnext_tiny/1/fc2", 784, 192, 768},
+    {"convnext_atto/0/fc1", 3136, 160, 40},
+    {"convnext_atto/0/fc2", 3136, 40, 160},
+    {"poolformer_s12/0/fc1", 3136, 256, 64},
+    {"poolformer_s12/2/fc1", 196, 1280, 320},
+    {"head", 1, 1000, 768},
 };
 
 // A feature map of one image: h x w pixels, c channels.
