@@ -67,7 +67,7 @@ FOVEA_INLINE constexpr int greater(int a, int b) { return a > b ? a : b; }
 // longer ones, or columns of a map: too far apart for the hardware to foresee them.
 FOVEA_INLINE void fetch(const float* from, int count) {
   constexpr int kCacheLine = 16;
-  for (int i = 0; i < count; i += kCacheLine) __builtin_prefetch(from + i);
+  for (int i = 0; i < count; i += kCacheLine) __builtin_prefetch(from + i, 0, 2);
 }
 
 // What a kernel that passes over rows of n floats, ld apart, asks for while it is at one of them:
@@ -75,7 +75,7 @@ FOVEA_INLINE void fetch(const float* from, int count) {
 class RowsAhead {
  public:
   FOVEA_INLINE RowsAhead(std::ptrdiff_t ld, int n)
-      : n_(ld == n ? 0 : n), step_((1 + 512 / n) * ld) {}
+      : n_(n), step_((1 + 4096 / n) * ld) {}
   FOVEA_INLINE void fetch(const float* row) const { FOVEA_ISA::fetch(row + step_, n_); }
 
  private:
