@@ -28,11 +28,11 @@ struct RowRange {
   int width = 0;
 };
 
-// What a product asks for while it computes, a few lines with every tile; nothing of it changes a
-// result. What lies far apart, or in no cache, would be waited for.
+// Rows that are wanted after a product. It asks for them while it computes, a few lines with every
+// tile, as it does for its own outputs; nothing of it changes a result. What lies far apart, or in
+// no cache, would be waited for.
 struct Ahead {
-  RowRange ranges[3];    // rows that are wanted after it
-  bool outputs = false;  // its own C, and the residual, a panel before they are needed
+  RowRange ranges[3];
 };
 
 }  // namespace kernels

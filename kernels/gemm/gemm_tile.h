@@ -135,13 +135,11 @@ FOVEA_INLINE void for_tiles(const float* b, const float* c, std::ptrdiff_t ldc, 
     for (std::ptrdiff_t t = 0; t < tiles; ++t) {
       const int count = t < larger ? rows + 1 : rows;
       later.fetch_some();
-      if (ahead.outputs) {
-        const bool last = j + kGemmCols >= n;
-        const std::ptrdiff_t row = last ? i + m : i;
-        const int column = last ? 0 : j + kGemmCols;
-        fetch_next_tile(c + row * ldc + column, ldc, count, smaller(n - column, kGemmCols),
-                        kernels::block_of(e, row, column));
-      }
+      const bool last = j + kGemmCols >= n;
+      const std::ptrdiff_t row = last ? i + m : i;
+      const int column = last ? 0 : j + kGemmCols;
+      fetch_next_tile(c + row * ldc + column, ldc, count, smaller(n - column, kGemmCols),
+                      kernels::block_of(e, row, column));
       tile((count - 1) * kTileVecs + vecs - 1, i, j, columns, b, fetch);
       i += count;
       fetch.from += k / 2 * fetch.step;

@@ -3,7 +3,6 @@
 // itself where the kernel is 1 x 1, else of rows made of pieces of the map, read where they lie.
 #include "src/backend/float_packed.h"
 #include "src/backend/im2col.h"
-#include "src/backend/native/ahead.h"
 #include "src/backend/native/native_backend.h"
 #include "src/backend/parallel.h"
 
@@ -119,7 +118,6 @@ void NativeBackend::dense(CMapF x, const Packed& w, const Epilogue& epilogue, Ma
       ctx.workspace().floats(static_cast<std::size_t>(pixels) * static_cast<std::size_t>(group_in));
   std::fill_n(zeros, pixels * group_in, 0.0f);
   const RowPieces where(x, w, y, pixels, zeros);
-  const kernels::Ahead ahead{{}, groups == 1 && far_away(rows, y.ld)};
   ctx.pool().parallel_for(blocks.parts() * groups, [&](std::ptrdiff_t i, int slot) {
     const int group = static_cast<int>(i % groups);
     const std::ptrdiff_t row = blocks.begin(i / groups);
@@ -129,12 +127,11 @@ void NativeBackend::dense(CMapF x, const Packed& w, const Epilogue& epilogue, Ma
     const kernels::Epilogue block = kernels::block_of(e, row, column);
     if (pixels == 0) {
       gather_rows(x, w, y, row, count, group, copies[slot]);
-      kernels_.gemm(copies[slot], k, b, y.row(row) + column, y.ld, count, group_out, k, block,
-                    ahead);
+      kernels_.gemm(copies[slot], k, b, y.row(row) + column, y.ld, count, group_out, k, block, {});
     } else {
       where.point(row, count, group, copies[slot], pieces[slot]);
       kernels_.gemm_indirect(pieces[slot], count, where.count(), where.depth(), b,
-                             y.row(row) + column, y.ld, count, group_out, block, ahead);
+                             y.row(row) + column, y.ld, count, group_out, block, {});
     }
   });
 }

@@ -96,8 +96,7 @@ void NativeBackend::product(const float* x, std::ptrdiff_t ldx, std::ptrdiff_t r
     const std::ptrdiff_t count = tiles.rows.size(i / across);
     kernels_.gemm(x + row * ldx, ldx, b + column * k, y.row(row) + column, y.ld, count,
                   static_cast<int>(std::min(tiles.columns, n - column)), k,
-                  kernels::block_of(e, row, column),
-                  {{rows_ahead(x, ldx, k, rows, row, count)}, far_away(rows, y.ld)});
+                  kernels::block_of(e, row, column), {{rows_ahead(x, ldx, k, rows, row, count)}});
   });
 }
 
@@ -123,10 +122,10 @@ void NativeBackend::do_mlp(CMapF x, const Packed& fc1, const Epilogue& epilogue1
     const std::ptrdiff_t row = blocks.begin(i);
     const std::ptrdiff_t count = blocks.size(i);
     kernels_.gemm(x.row(row), x.ld, float_values(fc1), hidden[slot], fc1.out, count, fc1.out,
-                  fc1.in, e1, {{}, far_away(count, fc1.out)});
+                  fc1.in, e1, {});
     kernels_.gemm(hidden[slot], fc1.out, float_values(fc2), y.row(row), y.ld, count, fc2.out,
                   fc2.in, kernels::block_of(e2, row, 0),
-                  {{rows_ahead(x.data, x.ld, x.c, rows, row, count)}, far_away(rows, y.ld)});
+                  {{rows_ahead(x.data, x.ld, x.c, rows, row, count)}});
   });
 }
 
