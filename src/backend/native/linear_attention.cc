@@ -287,7 +287,7 @@ void NativeBackend::do_linear_attention(CMapF q, CMapF k, CMapF v, const LinearA
     const MapF out = y.image(static_cast<int>(head / spec.heads))
                          .channels(static_cast<int>(head % spec.heads) * dv, dv);
     kernels_.gemm(queries.data, queries.ld, states.packed(head), out.row(first), out.ld, count, dv,
-                  d, {}, {{rows_ahead(from, first, count), rows_ahead(out, first, count)}});
+                  d, {}, {});
     if (spec.normalize || spec.mean) {
       kernels_.scale_rows(out.row(first), out.ld, norm, 1, out.row(first), out.ld, count, dv);
     }

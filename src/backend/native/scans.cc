@@ -81,6 +81,45 @@ void scan_channels(const kernels::KernelTable& k, const CMapF& u, std::span<cons
   }
 }
 
+// Recurrences with a matrix state per head, cut into blocks of a head's channels. The blocks of a
+// share, which is a task, pass a few tokens together: rows of the maps are read whole, and memory
+// is asked for all of a row at once.
+class HeadBlocks {
+ public:
+  // `width`: channels of a head.
+  HeadBlocks(int images, int heads, int width, int threads)
+      : width_(width),
+        block_(
+            channels_per_task(width, static_cast<std::ptrdiff_t>(images) * heads, width, threads)),
+        per_head_(ceil_div(width, block_)),
+        shares_(heads * per_head_,
+                threads == 1 ? heads * per_head_ : ceil_div(heads * per_head_, 2 * threads)) {}
+
+  int block() const { return block_; }  // channels, at most
+  const EvenParts& shares() const { return shares_; }
+
+  // steps(unit, head, first channel, count of channels, first token, count of tokens) for all units
+  // of a share and all tokens; the tokens in order, or from the last chunk to the first.
+  template <class Steps>
+  void pass(std::ptrdiff_t share, int tokens, bool backward, const Steps& steps) const {
+    const std::ptrdiff_t chunks = ceil_div(tokens, kTokens);
+    for (std::ptrdiff_t chunk = 0; chunk < chunks; ++chunk) {
+      const std::ptrdiff_t begin = (backward ? chunks - 1 - chunk : chunk) * kTokens;
+      for (std::ptrdiff_t unit = 0; unit < shares_.size(share); ++unit) {
+        const std::ptrdiff_t at = shares_.begin(share) + unit;
+        const int first = static_cast<int>(at % per_head_) * block_;
+        steps(unit, static_cast<int>(at / per_head_), first, std::min(block_, width_ - first),
+              begin, std::min<std::ptrdiff_t>(kTokens, tokens - begin));
+      }
+    }
+  }
+
+ private:
+  int width_, block_;
+  std::ptrdiff_t per_head_;
+  EvenParts shares_;
+};
+
 }  // namespace
 
 void NativeBackend::do_selective_scan(CMapF u, std::span<const ScanPath> paths, int state, MapF y,
@@ -127,17 +166,11 @@ void NativeBackend::do_state_space(CMapF x, CMapF dt, CMapF b, CMapF c, const St
                                    MapF y, Context& ctx) const {
   if (!spec.causal) return shared_state(x, dt, b, c, spec, y, ctx);
   const int p = x.c / spec.heads, state = b.c / spec.groups;
-  const int block =
-      channels_per_task(p, static_cast<std::ptrdiff_t>(x.n) * spec.heads, p, ctx.threads());
-  const std::ptrdiff_t blocks = ceil_div(p, block);
+  const HeadBlocks blocks(x.n, spec.heads, p, ctx.threads());
+  const EvenParts& shares = blocks.shares();
+  const std::ptrdiff_t size = static_cast<std::ptrdiff_t>(state) * blocks.block();
   const Workspace::Scope scope(ctx.workspace());
   const MapF step = ctx.workspace().map_like(dt), decay = ctx.workspace().map_like(dt);
-  // Blocks of heads pass a few tokens together: of a token whose row is far from the last one,
-  // memory is asked for all at once.
-  const EvenParts shares(
-      spec.heads * blocks,
-      ctx.threads() == 1 ? spec.heads * blocks : ceil_div(spec.heads * blocks, 2 * ctx.threads()));
-  const std::ptrdiff_t size = static_cast<std::ptrdiff_t>(state) * block;
   const SlotScratch states(ctx, shares.largest() * size);
   parallel_rows(ctx, dt.rows(), dt.c, [&](std::ptrdiff_t first, std::ptrdiff_t last) {
     kernels_.softplus_decay(dt.row(first), dt.ld, spec.dt_bias, spec.a, step.row(first),
@@ -147,79 +180,75 @@ void NativeBackend::do_state_space(CMapF x, CMapF dt, CMapF b, CMapF c, const St
     const int image = static_cast<int>(i / shares.parts());
     const std::ptrdiff_t share = i % shares.parts();
     std::fill_n(states[slot], shares.size(share) * size, 0.0f);
-    for (std::ptrdiff_t token = 0; token < x.w; token += kTokens) {
-      for (std::ptrdiff_t unit = 0; unit < shares.size(share); ++unit) {
-        const int head = static_cast<int>((shares.begin(share) + unit) / blocks);
-        const int group = head / (spec.heads / spec.groups);
-        const int first = static_cast<int>((shares.begin(share) + unit) % blocks) * block;
-        kernels::GatedSteps g;
-        g.rows = state;
-        g.channels = std::min(block, p - first);
-        g.s = states[slot] + unit * size;
-        g.s_row = block;
-        g.query = c.image(image).row(token) + group * state;
-        g.query_step = c.ld;
-        g.key = b.image(image).row(token) + group * state;
-        g.key_step = b.ld;
-        g.one_gate = true;
-        g.gate = decay.image(image).row(token) + head;
-        g.gate_step = decay.ld;
-        g.weight = step.image(image).row(token) + head;
-        g.weight_step = step.ld;
-        g.value = x.image(image).row(token) + head * p + first;
-        g.value_step = x.ld;
-        g.skip = spec.d == nullptr ? nullptr : spec.d + head * p + first;
-        g.y = y.image(image).row(token) + head * p + first;
-        g.y_step = y.ld;
-        kernels_.gated_scan(g, std::min(kTokens, x.w - token));
-      }
-    }
+    const auto steps = [&](std::ptrdiff_t unit, int head, int first, int channels,
+                           std::ptrdiff_t token, std::ptrdiff_t count) {
+      const int group = head / (spec.heads / spec.groups);
+      kernels::GatedSteps g;
+      g.rows = state;
+      g.channels = channels;
+      g.s = states[slot] + unit * size;
+      g.s_row = blocks.block();
+      g.query = c.image(image).row(token) + group * state;
+      g.query_step = c.ld;
+      g.key = b.image(image).row(token) + group * state;
+      g.key_step = b.ld;
+      g.one_gate = true;
+      g.gate = decay.image(image).row(token) + head;
+      g.gate_step = decay.ld;
+      g.weight = step.image(image).row(token) + head;
+      g.weight_step = step.ld;
+      g.value = x.image(image).row(token) + head * p + first;
+      g.value_step = x.ld;
+      g.skip = spec.d == nullptr ? nullptr : spec.d + head * p + first;
+      g.y = y.image(image).row(token) + head * p + first;
+      g.y_step = y.ld;
+      kernels_.gated_scan(g, count);
+    };
+    blocks.pass(share, x.w, /*backward=*/false, steps);
   });
 }
 
 void NativeBackend::do_gated_attention(CMapF q, CMapF k, CMapF v, CMapF gates,
                                        const GatedAttentionSpec& spec, MapF y, Context& ctx) const {
   const int d = q.c / spec.heads, dv = v.c / spec.heads;
-  const int block =
-      channels_per_task(dv, static_cast<std::ptrdiff_t>(q.n) * spec.heads, dv, ctx.threads());
-  const std::ptrdiff_t blocks = ceil_div(dv, block);
-  const std::ptrdiff_t chunks = ceil_div(q.w, kTokens);
+  const HeadBlocks blocks(q.n, spec.heads, dv, ctx.threads());
+  const EvenParts& shares = blocks.shares();
+  const std::ptrdiff_t size = static_cast<std::ptrdiff_t>(d) * blocks.block();
   const Workspace::Scope scope(ctx.workspace());
-  const SlotScratch states(ctx, static_cast<std::ptrdiff_t>(d) * block);
+  const SlotScratch states(ctx, shares.largest() * size);
   const SlotScratch opened(ctx, kTokens * d);  // the gates of a chunk
-  ctx.pool().parallel_for(q.n * spec.heads * blocks, [&](std::ptrdiff_t i, int slot) {
-    const int image = static_cast<int>(i / blocks / spec.heads);
-    const int head = static_cast<int>(i / blocks % spec.heads);
-    const int first = static_cast<int>(i % blocks) * block;
+  ctx.pool().parallel_for(q.n * shares.parts(), [&](std::ptrdiff_t i, int slot) {
+    const int image = static_cast<int>(i / shares.parts());
+    const std::ptrdiff_t share = i % shares.parts();
     float* const open = opened[slot];
-    kernels::GatedSteps g;
-    g.rows = d;
-    g.channels = std::min(block, dv - first);
-    g.s = states[slot];
-    g.s_row = block;
-    g.weight = &spec.scale;
     for (const int way : {0, 1}) {
-      std::fill_n(g.s, static_cast<std::ptrdiff_t>(d) * block, 0.0f);
+      std::fill_n(states[slot], shares.size(share) * size, 0.0f);
       const std::ptrdiff_t step = way == 0 ? 1 : -1;
-      g.add = way == 1;
-      g.query_step = step * q.ld;
-      g.key_step = step * k.ld;
-      g.gate_step = step * d;
-      g.value_step = step * v.ld;
-      g.y_step = step * y.ld;
-      for (std::ptrdiff_t chunk = 0; chunk < chunks; ++chunk) {
-        const std::ptrdiff_t begin = (way == 0 ? chunk : chunks - 1 - chunk) * kTokens;
-        const std::ptrdiff_t count = std::min(kTokens, q.w - begin);
+      const auto steps = [&](std::ptrdiff_t unit, int head, int first, int channels,
+                             std::ptrdiff_t begin, std::ptrdiff_t count) {
         const std::ptrdiff_t from = way == 0 ? 0 : count - 1;  // of the chunk
-        kernels_.power_gates(gates.image(image).row(begin) + way * q.c + head * d, gates.ld, open,
-                             d, 1.0f / spec.normalizer, count, d);
-        g.gate = open + from * d;
+        kernels_.power_gates(gates.image(image).row(begin + from) + way * q.c + head * d,
+                             step * gates.ld, open, d, 1.0f / spec.normalizer, count, d);
+        kernels::GatedSteps g;
+        g.rows = d;
+        g.channels = channels;
+        g.s = states[slot] + unit * size;
+        g.s_row = blocks.block();
+        g.weight = &spec.scale;
+        g.add = way == 1;
+        g.gate = open;
+        g.gate_step = d;
         g.query = q.image(image).row(begin + from) + head * d;
+        g.query_step = step * q.ld;
         g.key = k.image(image).row(begin + from) + head * d;
+        g.key_step = step * k.ld;
         g.value = v.image(image).row(begin + from) + head * dv + first;
+        g.value_step = step * v.ld;
         g.y = y.image(image).row(begin + from) + head * dv + first;
+        g.y_step = step * y.ld;
         kernels_.gated_scan(g, count);
-      }
+      };
+      blocks.pass(share, q.w, /*backward=*/way == 1, steps);
     }
   });
 }
