@@ -189,38 +189,23 @@ class GatedConvBlock {
 
  private:
   GatedConvBlock(const Params& p, int dim, int hidden, int conv_channels, const MambaOutConfig& c)
-      : GatedConvBlock(p, dim, hidden, conv_channels, c,
-                       (p / "fc1").get("weight", {2 * hidden, dim}),
-                       (p / "fc1").floats("bias", {2 * hidden})) {}
+      : GatedConvBlock(p, dim, hidden, conv_channels, c, {p / "fc1", dim, 2 * hidden}) {}
 
   // The two halves of fc1 are layers of their own, so that the gate's activation is in its store.
   GatedConvBlock(const Params& p, int dim, int hidden, int conv_channels, const MambaOutConfig& c,
-                 const Tensor& weight, const FloatBuffer& bias)
+                 const nn::SplitLinear& fc1)
       : path_(p.path()),
         backend_(&p.backend()),
         hidden_(hidden),
         conv_channels_(conv_channels),
         act_(c.act),
         norm_(p / "norm", dim, kEps),
-        to_gate_(half(p, dim, weight, bias, 0)),
-        to_value_(half(p, dim, weight, bias, 1)),
+        to_gate_(fc1.outputs(p, 0, hidden)),
+        to_value_(fc1.outputs(p, hidden, hidden)),
         conv_(p / "conv", conv_channels, conv_channels, c.kernel_size,
               Conv2dSpec::square(1, c.kernel_size / 2, conv_channels)),
         fc2_(p / "fc2", hidden, dim) {
     if (c.layer_scale) scale_ = (p / "ls").floats("gamma", {dim});
-  }
-
-  static nn::Linear half(const Params& p, int dim, const Tensor& weight, const FloatBuffer& bias,
-                         std::size_t which) {
-    const std::size_t rows = bias.size() / 2;
-    FloatBuffer half_bias(rows);
-    std::copy_n(bias.data() + which * rows, rows, half_bias.data());
-    const Shape shape = {static_cast<std::int64_t>(rows), dim};
-    if (!weight.has_data()) return {p, Tensor::shape_only(shape), std::move(half_bias)};
-    FloatBuffer values(rows * static_cast<std::size_t>(dim));
-    weight.read_floats(static_cast<std::int64_t>(which * values.size()),
-                       {values.data(), values.size()});
-    return {p, Tensor::from_floats(shape, values.span()), std::move(half_bias)};
   }
 
   std::string path_;

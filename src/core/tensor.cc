@@ -116,4 +116,18 @@ Tensor Tensor::reshaped(Shape shape) const {
   return {std::move(shape), dtype_, owner_, data_};
 }
 
+Tensor Tensor::rows(std::int64_t first, std::int64_t count) const {
+  if (shape_.empty() || first < 0 || count < 0 || first > shape_[0] - count) {
+    throw Error(Error::Kind::argument, "a tensor of shape " + to_string(shape_) + " has no rows " +
+                                           std::to_string(first) + " to " +
+                                           std::to_string(first + count));
+  }
+  Shape shape = shape_;
+  shape[0] = count;
+  if (!has_data()) return shape_only(std::move(shape), dtype_);
+  const std::int64_t row = shape_[0] == 0 ? 0 : size() / shape_[0];
+  const std::byte* const data = data_ + static_cast<std::size_t>(first * row) * size_of(dtype_);
+  return {std::move(shape), dtype_, owner_, data};
+}
+
 }  // namespace fovea

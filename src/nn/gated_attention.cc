@@ -66,19 +66,18 @@ void GatedLinearAttention::forward(CMapF x, MapF y, Context& ctx, const Epilogue
   const MapF local = ctx.workspace().map_like(x), o = ctx.workspace().map_like(x);
   conv_.forward(x, local, ctx, {.act = options_.conv_act});
   scan(local, o, ctx);
-  for_row_strips(*backend_, x.rows(), std::ptrdiff_t{4} * x.c, ctx,
-                 [&](std::ptrdiff_t first, std::ptrdiff_t count, Context& own) {
-                   const int rows = static_cast<int>(count);
-                   finish(local.row_range(first, rows), o.row_range(first, rows),
-                          y.row_range(first, rows), own, epilogue_rows(epilogue, first, count));
-                 });
+  for_row_strips(*backend_, x.rows(), std::ptrdiff_t{4} * x.c, ctx, [&](const RowStrip& strip) {
+    const Workspace::Scope own(strip.ctx.workspace());
+    const MapF mix = strip.ctx.workspace().map(1, 1, strip.count, x.c);
+    blend(strip.of(local), strip.of(o), mix, strip.ctx);
+    strip.expect_next(local);
+    strip.expect_next(o);
+    out_.forward(strip.of(o), strip.of(y), strip.ctx, strip.of(epilogue));
+  });
 }
 
-// Row by row, from what is local and what comes from all tokens.
-void GatedLinearAttention::finish(MapF local, MapF o, MapF y, Context& ctx,
-                                  const Epilogue& epilogue) const {
-  const Workspace::Scope scope(ctx.workspace());
-  const MapF mix = ctx.workspace().map_like(o);
+// o = act(norm(o) g + norm(local) (1 - g)) with g = sigmoid(mix), which is made of local.
+void GatedLinearAttention::blend(MapF local, MapF o, MapF mix, Context& ctx) const {
   mix_.forward(local, mix, ctx);
   normalise(scan_norm_, o, ctx);
   normalise(local_norm_, local, ctx);
@@ -89,7 +88,6 @@ void GatedLinearAttention::finish(MapF local, MapF o, MapF y, Context& ctx,
   if (options_.out_act.kind != Activation::Kind::none) {
     backend_->apply(o, {.act = options_.out_act}, o, ctx);
   }
-  out_.forward(o, y, ctx, epilogue);
 }
 
 }  // namespace fovea::nn

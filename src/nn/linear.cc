@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fovea/nn/linear.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace fovea::nn {
@@ -11,6 +12,19 @@ Shape weight_shape(int in, int out, LinearForm form) {
 }
 
 }  // namespace
+
+SplitLinear::SplitLinear(const Params& p, int in, int out, bool has_bias)
+    : weight(p.get("weight", {out, in})),
+      bias(has_bias ? p.floats("bias", {out}) : FloatBuffer()) {}
+
+Linear SplitLinear::outputs(const Params& p, int first, int count) const {
+  FloatBuffer part;
+  if (!bias.empty()) {
+    part = FloatBuffer(static_cast<std::size_t>(count));
+    std::copy_n(bias.data() + first, count, part.data());
+  }
+  return {p, weight.rows(first, count), std::move(part)};
+}
 
 Linear::Linear(const Params& p, int in, int out, bool bias, LinearForm form)
     : Linear(p, p.get("weight", weight_shape(in, out, form)),

@@ -16,12 +16,7 @@ constexpr std::size_t kMostScans = 8;
 
 // `count` rows from the first-th on of a tensor seen as a matrix of `width` columns.
 Tensor matrix_rows(const Tensor& t, int first, int count, int width) {
-  const Shape shape = {count, width};
-  if (!t.has_data()) return Tensor::shape_only(shape, t.dtype());
-  if (first == 0 && t.size() == numel(shape)) return t.reshaped(shape);
-  FloatBuffer values(static_cast<std::size_t>(numel(shape)));
-  t.read_floats(static_cast<std::int64_t>(first) * width, {values.data(), values.size()});
-  return Tensor::take(shape, std::move(values));
+  return t.reshaped({t.size() / width, width}).rows(first, count);
 }
 
 // Such rows as values; none of a tensor without data, whose size no file has justified.
@@ -260,21 +255,18 @@ void SelectiveScan2d::forward(CMapF x, MapF y, Context& ctx, const Epilogue& epi
   const bool norm_rows = norm_last && norm_->by_rows() && !squeeze_;
   if (norm_last && !norm_rows) norm_->forward(s, ctx);
   if (squeeze_) squeeze_->forward(s, s, ctx);
-  for_row_strips(*backend_, s.rows(), vz.c + y.c, ctx,
-                 [&](std::ptrdiff_t first, std::ptrdiff_t count, Context& own) {
-                   const int rows = static_cast<int>(count);
-                   const MapF some = s.row_range(first, rows);
-                   if (norm_rows) norm_->forward(some, own);
-                   if (out_act_.kind != Activation::Kind::none) {
-                     backend_->apply(some, {.act = out_act_}, some, own);
-                   }
-                   if (gate_) {
-                     const CMapF z = vz.channels(inner_, inner_).row_range(first, rows);
-                     backend_->multiply(some, z, some, own, gate_act_);
-                   }
-                   out_proj_.forward(some, y.row_range(first, rows), own,
-                                     epilogue_rows(epilogue, first, count));
-                 });
+  const CMapF z = gate_ ? vz.channels(inner_, inner_) : CMapF();
+  for_row_strips(*backend_, s.rows(), vz.c + y.c, ctx, [&](const RowStrip& strip) {
+    const MapF some = strip.of(s);
+    if (norm_rows) norm_->forward(some, strip.ctx);
+    if (out_act_.kind != Activation::Kind::none) {
+      backend_->apply(some, {.act = out_act_}, some, strip.ctx);
+    }
+    if (gate_) backend_->multiply(some, strip.of(z), some, strip.ctx, gate_act_);
+    strip.expect_next(s);
+    if (gate_) strip.expect_next(z);
+    out_proj_.forward(some, strip.of(y), strip.ctx, strip.of(epilogue));
+  });
 }
 
 void SelectiveScan2d::add_coarse(CMapF v, MapF y, Context& ctx) const {

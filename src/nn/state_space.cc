@@ -58,9 +58,16 @@ Conv2d causal_convolution(const Params& p, int c, int kernel, bool bias) {
 }  // namespace
 
 StateSpaceDuality::StateSpaceDuality(const Params& p, int c, const StateSpaceOptions& options)
+    : StateSpaceDuality(
+          p, c, checked(p, c, options),
+          SplitLinear(p / "in_proj", c, projected_width(checked(p, c, options)), options.bias)) {}
+
+StateSpaceDuality::StateSpaceDuality(const Params& p, int c, const StateSpaceOptions& options,
+                                     const SplitLinear& in_proj)
     : backend_(&p.backend()),
-      options_(checked(p, c, options)),
-      in_proj_(p / "in_proj", c, projected_width(options_), options_.bias),
+      options_(options),
+      in_proj_z_(in_proj.outputs(p, 0, options_.inner)),
+      in_proj_(in_proj.outputs(p, options_.inner, convolved_width(options_) + options_.heads)),
       along_sequence_(options_.causal && !options_.map_conv),
       dt_bias_(p.floats("dt_bias", {options_.heads})),
       a_(p.floats("A_log", {options_.heads})),
@@ -93,9 +100,8 @@ void StateSpaceDuality::forward(CMapF x, MapF y, Context& ctx, const Epilogue& e
   const int inner = options_.inner, width = convolved_width(options_);
   const MapF projected = ctx.workspace().aligned_map(x.n, x.h, x.w, in_proj_.out());
   in_proj_.forward(x, projected, ctx);
-  const CMapF z = projected.channels(0, inner);
-  const CMapF v = projected.channels(inner, width);
-  const CMapF dt = projected.channels(inner + width, options_.heads);
+  const CMapF v = projected.channels(0, width);
+  const CMapF dt = projected.channels(width, options_.heads);
   const MapF u = ctx.workspace().map(x.n, x.h, x.w, width);
   const Epilogue silu = {.act = Activation::Kind::silu};
   if (along_sequence_) {
@@ -103,17 +109,17 @@ void StateSpaceDuality::forward(CMapF x, MapF y, Context& ctx, const Epilogue& e
   } else {
     conv_->forward(v, u, ctx, silu);
   }
-  // What the convolution has read makes room.
-  const MapF mixed = projected.channels(inner, inner);
+  const MapF mixed = ctx.workspace().map(x.n, x.h, x.w, inner);
   scan(u, dt, mixed, ctx);
-  for_row_strips(*backend_, y.rows(), 2 * inner + y.c, ctx,
-                 [&](std::ptrdiff_t first, std::ptrdiff_t count, Context& own) {
-                   const int rows = static_cast<int>(count);
-                   const MapF some = mixed.row_range(first, rows);
-                   finish(some, z.row_range(first, rows), own);
-                   out_proj_.forward(some, y.row_range(first, rows), own,
-                                     epilogue_rows(epilogue, first, count));
-                 });
+  for_row_strips(*backend_, y.rows(), 2 * inner + x.c + y.c, ctx, [&](const RowStrip& strip) {
+    const Workspace::Scope own(strip.ctx.workspace());
+    const MapF z = strip.ctx.workspace().map(1, 1, strip.count, inner), some = strip.of(mixed);
+    in_proj_z_.forward(strip.of(x), z, strip.ctx);
+    finish(some, z, strip.ctx);
+    strip.expect_next(mixed);
+    strip.expect_next(x);
+    out_proj_.forward(some, strip.of(y), strip.ctx, strip.of(epilogue));
+  });
 }
 
 // Heads of a non-causal form take the groups in turn: every run of `groups` heads is a state space

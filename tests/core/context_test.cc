@@ -53,5 +53,21 @@ TEST(ContextParts, WhatOneThrowsComesOutAndTheContextServesOn) {
   }
 }
 
+TEST(Context, HandsOutOnceWhatIsExpected) {
+  const std::vector<float> values(12);
+  const CMapF first(values.data(), 1, 1, 2, 3), second(values.data() + 6, 1, 1, 1, 3);
+  Context ctx(1);
+  ctx.expect(CMapF(values.data(), 1, 1, 0, 3));  // nothing to read
+  ctx.expect(first);
+  ctx.expect(second);
+  ctx.expect(first);  // one too many
+  const auto expected = ctx.take_expected();
+  ASSERT_EQ(expected.size(), 2u);
+  EXPECT_EQ(expected[0].data, first.data);
+  EXPECT_EQ(expected[0].rows(), 2);
+  EXPECT_EQ(expected[1].data, second.data);
+  for (const CMapF& rest : ctx.take_expected()) EXPECT_TRUE(rest.empty());
+}
+
 }  // namespace
 }  // namespace fovea

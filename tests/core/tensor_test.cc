@@ -104,5 +104,21 @@ TEST(Tensor, ReshapesToAnEqualSizeOnly) {
   expect_error([&] { tensor.reshaped({-1, -4}); }, Error::Kind::argument, "[-1, -4]");
 }
 
+TEST(Tensor, GivesRowsWhereTheyLie) {
+  const std::vector<std::uint16_t> halves = {0x3C00, 0x4000, 0x4200, 0x4400, 0x4500, 0x4600};
+  const Tensor tensor = unaligned(DType::f16, halves).reshaped({3, 2});
+  const Tensor rows = tensor.rows(1, 2);
+  EXPECT_EQ(rows.shape(), (Shape{2, 2}));
+  EXPECT_EQ(rows.bytes(), tensor.bytes() + 4);
+  const FloatBuffer floats = rows.to_floats();
+  EXPECT_EQ(Floats(floats.begin(), floats.end()), (Floats{3, 4, 5, 6}));
+  EXPECT_EQ(tensor.rows(3, 0).shape(), (Shape{0, 2}));
+  EXPECT_FALSE(Tensor::shape_only({3, 2}).rows(1, 1).has_data());
+  expect_error([&] { tensor.rows(2, 2); }, Error::Kind::argument,
+               "a tensor of shape [3, 2] has no rows 2 to 4");
+  expect_error([&] { tensor.rows(-1, 2); }, Error::Kind::argument, "no rows -1 to 1");
+  expect_error([&] { Tensor::shape_only({}).rows(0, 1); }, Error::Kind::argument, "shape []");
+}
+
 }  // namespace
 }  // namespace fovea

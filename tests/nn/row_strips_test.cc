@@ -22,11 +22,10 @@ std::vector<Range> ranges(std::string_view backend_name, std::ptrdiff_t rows, Co
   const auto backend = make_backend(backend_name);
   std::mutex one;
   std::vector<Range> found;
-  for_row_strips(*backend, rows, 100, ctx,
-                 [&](std::ptrdiff_t first, std::ptrdiff_t count, Context&) {
-                   const std::lock_guard<std::mutex> lock(one);
-                   found.emplace_back(first, first + count);
-                 });
+  for_row_strips(*backend, rows, 100, ctx, [&](const RowStrip& strip) {
+    const std::lock_guard<std::mutex> lock(one);
+    found.emplace_back(strip.first, strip.first + strip.count);
+  });
   std::sort(found.begin(), found.end());
   return found;
 }
@@ -46,6 +45,20 @@ TEST(RowStrips, CoverAllRowsOnce) {
       EXPECT_EQ(found.size() > 1, rows >= 10000) << rows << " rows, " << threads;
     }
   }
+}
+
+// A strip knows how many rows the one has that its thread takes next.
+TEST(RowStrips, KnowWhatComesNext) {
+  const auto backend = make_backend("native");
+  Context ctx(1);
+  std::ptrdiff_t next_first = 0, next_count = -1;
+  for_row_strips(*backend, 10001, 100, ctx, [&](const RowStrip& strip) {
+    EXPECT_EQ(strip.first, next_first);
+    if (next_count >= 0) EXPECT_EQ(strip.count, next_count);
+    next_first = strip.first + strip.count;
+    next_count = strip.next;
+  });
+  EXPECT_EQ(next_count, 0);
 }
 
 TEST(RowStrips, OtherBackendsAndDryRunsTakeAllRowsAtOnce) {
@@ -77,15 +90,14 @@ TEST(RowStrips, ComputeWhatWholeMapsCompute) {
   for (const int threads : {1, 2, 3}) {
     Context ctx(threads);
     TestMap y = x;
-    for_row_strips(*backend, y.map().rows(), 2 * kWidth, ctx,
-                   [&](std::ptrdiff_t first, std::ptrdiff_t count, Context& own) {
-                     const Workspace::Scope scope(own.workspace());
-                     const MapF rows = y.map().row_range(first, static_cast<int>(count));
-                     const MapF t = own.workspace().map_like(rows);
-                     block.first.forward(rows, t, own);
-                     block.second.forward(t, rows, own,
-                                          epilogue_rows({.residual = y.map()}, first, count));
-                   });
+    for_row_strips(*backend, y.map().rows(), 2 * kWidth, ctx, [&](const RowStrip& strip) {
+      const Workspace::Scope scope(strip.ctx.workspace());
+      const MapF rows = strip.of(y.map());
+      const MapF t = strip.ctx.workspace().map_like(rows);
+      block.first.forward(rows, t, strip.ctx);
+      strip.expect_next(y.map());
+      block.second.forward(t, rows, strip.ctx, strip.of({.residual = y.map()}));
+    });
     EXPECT_TRUE(y.gaps_intact());
     for (std::ptrdiff_t r = 0; r < y.map().rows(); ++r) {
       ASSERT_EQ(0, std::memcmp(y.map().row(r), want.map().row(r), kWidth * sizeof(float)))

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <memory>
 #include <mutex>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "fovea/core/map.h"
@@ -80,6 +82,19 @@ class Context {
     if (error != nullptr) std::rethrow_exception(error);
   }
 
+  // Says that these rows, which are in no cache, will be read soon after the next linear layer:
+  // while that computes, a backend may ask memory for them. Of no effect on any result. At most
+  // kExpected maps; more are ignored.
+  static constexpr std::size_t kExpected = 2;
+  void expect(CMapF rows) {
+    if (rows.rows() > 0 && expected_count_ < kExpected) expected_[expected_count_++] = rows;
+  }
+  // For that layer: what has been announced, the rest empty; and it is forgotten.
+  std::array<CMapF, kExpected> take_expected() {
+    expected_count_ = 0;
+    return std::exchange(expected_, {});
+  }
+
   // A dry run walks a forward, checks every shape, counts the multiply-accumulates and measures the
   // workspace, but computes nothing and reads no input.
   void set_dry_run(bool dry_run) { dry_run_ = dry_run; }
@@ -95,6 +110,8 @@ class Context {
   OperatorObserver* observer_ = nullptr;
   bool dry_run_ = false;
   std::int64_t macs_ = 0;
+  std::array<CMapF, kExpected> expected_;
+  std::size_t expected_count_ = 0;
   std::vector<std::unique_ptr<Context>> parts_;  // one for every thread, or none yet
 
   void prepare_parts();

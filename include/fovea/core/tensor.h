@@ -47,6 +47,8 @@ class Tensor {
   const float* as_floats() const;
   // The same bytes under another shape of equal size.
   Tensor reshaped(Shape shape) const;
+  // Entries first .. first + count along the first dimension, where they lie.
+  Tensor rows(std::int64_t first, std::int64_t count) const;
 
  private:
   Shape shape_;

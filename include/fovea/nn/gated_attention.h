@@ -41,7 +41,7 @@ class GatedLinearAttention {
   // o (n, h, w, c), from the convolved map.
   void scan(CMapF local, MapF o, Context& ctx) const;
   void normalise(const RmsNorm& norm, MapF x, Context& ctx) const;
-  void finish(MapF local, MapF o, MapF y, Context& ctx, const Epilogue& epilogue) const;
+  void blend(MapF local, MapF o, MapF mix, Context& ctx) const;
 
   const Backend* backend_;
   GatedLinearOptions options_;

@@ -7,15 +7,38 @@
 
 namespace fovea::nn {
 
-// body(first, count, ctx) for ranges that cover the rows [0, rows) of some maps: a chain of
-// operators that all work row by row (norms, gates, linear layers, MLPs), each range passing
-// through the whole chain while it is in the cache of one core. A chain over whole maps would fetch
-// every intermediate map from memory again. The results are the same bits.
+// A range of the rows of some maps, on its way through a chain of operators.
+struct RowStrip {
+  std::ptrdiff_t first;
+  int count;
+  int next;      // rows of the strip that follows in this context; 0: none does
+  Context& ctx;  // for the operators of the chain
+
+  template <class T>
+  Map<T> of(const Map<T>& m) const {
+    return m.row_range(first, count);
+  }
+  // The part of an epilogue for these rows.
+  Epilogue of(Epilogue e) const {
+    if (!e.residual.empty()) e.residual = of(e.residual);
+    return e;
+  }
+  // Announces that the next strip will read its rows of m: to be called just before the chain's
+  // last linear layer, during which they come from memory.
+  void expect_next(const CMapF& m) const {
+    if (next > 0) ctx.expect(m.row_range(first + count, next));
+  }
+};
+
+// body(RowStrip) for ranges that cover the rows [0, rows) of some maps: a chain of operators that
+// all work row by row (norms, gates, linear layers, MLPs), each range passing through the whole
+// chain while it is in the cache of one core. A chain over whole maps would fetch every
+// intermediate map from memory again. The results are the same bits.
 //
 // `floats`: those of a row that the chain touches, in all its maps. The body must use the context
-// that it is given, which has one thread and its own workspace where several ranges run at once.
-// Small maps, rows so long that few of them fill a cache (there the arithmetic counts, and weights
-// want many rows), and all maps of backends without wants_strips() are one range.
+// of the strip, which has one thread and its own workspace where several ranges run at once. Small
+// maps, rows so long that few of them fill a cache (there the arithmetic counts, and weights want
+// many rows), and all maps of backends without wants_strips() are one range.
 template <class Body>
 void for_row_strips(const Backend& backend, std::ptrdiff_t rows, std::ptrdiff_t floats,
                     Context& ctx, const Body& body) {
@@ -24,22 +47,22 @@ void for_row_strips(const Backend& backend, std::ptrdiff_t rows, std::ptrdiff_t 
   constexpr std::ptrdiff_t kLeastRows = 64, kMostRows = 512;
   const std::ptrdiff_t strip = std::min(kStrip / floats, kMostRows);
   const std::ptrdiff_t strips = strip < kLeastRows ? 1 : (rows + strip - 1) / strip;
+  // Threads take several strips in a row, so that one knows what comes next.
+  const std::ptrdiff_t runs = ctx.threads() == 1 ? 1 : std::ptrdiff_t{4} * ctx.threads();
   const bool watched = ctx.observer() != nullptr && ctx.threads() > 1;  // one operator at a time
-  const bool worth_it =
-      rows > kCache / floats && strips >= 4 * static_cast<std::ptrdiff_t>(ctx.threads());
+  const bool worth_it = rows > kCache / floats && strips >= std::ptrdiff_t{4} * ctx.threads();
   if (!backend.wants_strips() || !worth_it || ctx.dry_run() || watched) {
-    return body(std::ptrdiff_t{0}, rows, ctx);
+    return body(RowStrip{0, static_cast<int>(rows), 0, ctx});
   }
-  ctx.for_parts(strips, [&](std::ptrdiff_t i, Context& own) {
-    const std::ptrdiff_t first = i * rows / strips;
-    body(first, (i + 1) * rows / strips - first, own);
+  const auto begin = [&](std::ptrdiff_t i) { return i * rows / strips; };
+  ctx.for_parts(runs, [&](std::ptrdiff_t run, Context& own) {
+    const std::ptrdiff_t end = (run + 1) * strips / runs;
+    for (std::ptrdiff_t i = run * strips / runs; i < end; ++i) {
+      const std::ptrdiff_t next = i + 1 < end ? begin(i + 2) - begin(i + 1) : 0;
+      body(RowStrip{begin(i), static_cast<int>(begin(i + 1) - begin(i)), static_cast<int>(next),
+                    own});
+    }
   });
-}
-
-// The part of an epilogue for some rows.
-inline Epilogue epilogue_rows(Epilogue e, std::ptrdiff_t first, std::ptrdiff_t count) {
-  if (!e.residual.empty()) e.residual = e.residual.row_range(first, static_cast<int>(count));
-  return e;
 }
 
 }  // namespace fovea::nn

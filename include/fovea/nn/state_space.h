@@ -56,13 +56,16 @@ class StateSpaceDuality final : public Mixer {
   void forward(CMapF x, MapF y, Context& ctx, const Epilogue& epilogue) const override;
 
  private:
+  StateSpaceDuality(const Params& p, int c, const StateSpaceOptions& options,
+                    const SplitLinear& in_proj);
   void scan(CMapF u, CMapF dt, MapF y, Context& ctx) const;
   void finish(MapF y, CMapF z, Context& ctx) const;
   void rms_norm(MapF y, Context& ctx) const;
 
   const Backend* backend_;
   StateSpaceOptions options_;  // with `inner` filled in
-  Linear in_proj_;
+  // z by itself: it is made where it is wanted, which is cheaper than to keep it until then.
+  Linear in_proj_z_, in_proj_;
   std::optional<Conv2d> conv_;
   bool along_sequence_;  // the convolution
   FloatBuffer dt_bias_, a_, d_;

@@ -86,23 +86,31 @@ kernels::Epilogue kernel_epilogue(const Epilogue& epilogue) {
 
 void NativeBackend::product(const float* x, std::ptrdiff_t ldx, std::ptrdiff_t rows, const float* b,
                             int k, int n, const Epilogue& epilogue, const MapF& y,
-                            const Context& ctx) const {
+                            const Context& ctx, const kernels::Ahead& later) const {
   const kernels::Epilogue e = kernel_epilogue(epilogue);
   const Tiles tiles = choose_tiles(kernels_, rows, k, n, ctx.threads());
   const std::ptrdiff_t across = ceil_div(n, tiles.columns);
-  ctx.pool().parallel_for(tiles.rows.parts() * across, [&](std::ptrdiff_t i, int) {
+  const std::ptrdiff_t tasks = tiles.rows.parts() * across;
+  ctx.pool().parallel_for(tasks, [&](std::ptrdiff_t i, int) {
     const std::ptrdiff_t row = tiles.rows.begin(i / across);
     const std::ptrdiff_t column = i % across * tiles.columns;
     const std::ptrdiff_t count = tiles.rows.size(i / across);
     kernels_.gemm(x + row * ldx, ldx, b + column * k, y.row(row) + column, y.ld, count,
                   static_cast<int>(std::min(tiles.columns, n - column)), k,
-                  kernels::block_of(e, row, column), {{rows_ahead(x, ldx, k, rows, row, count)}});
+                  kernels::block_of(e, row, column),
+                  tasks == 1 ? later : kernels::Ahead{{rows_ahead(x, ldx, k, rows, row, count)}});
   });
 }
 
 void NativeBackend::do_linear(CMapF x, const Packed& w, const Epilogue& epilogue, MapF y,
                               Context& ctx) const {
-  product(x.data, x.ld, x.rows(), float_values(w), w.in, w.out, epilogue, y, ctx);
+  kernels::Ahead later;
+  const auto expected = ctx.take_expected();
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const CMapF& m = expected[i];
+    later.ranges[i] = {m.data, m.ld, m.rows(), m.c};
+  }
+  product(x.data, x.ld, x.rows(), float_values(w), w.in, w.out, epilogue, y, ctx, later);
 }
 
 void NativeBackend::do_mlp(CMapF x, const Packed& fc1, const Epilogue& epilogue1, const Packed& fc2,

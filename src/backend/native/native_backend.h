@@ -57,9 +57,11 @@ class NativeBackend final : public Backend {
   void do_pooling(CMapF x, int k, const Epilogue& epilogue, MapF y, Context& ctx) const override;
 
  private:
-  // y (rows, n) = epilogue(x (rows, k) b), b packed, in tiles over the threads.
+  // y (rows, n) = epilogue(x (rows, k) b), b packed, in tiles over the threads. A product of one
+  // tile asks for what is wanted later.
   void product(const float* x, std::ptrdiff_t ldx, std::ptrdiff_t rows, const float* b, int k,
-               int n, const Epilogue& epilogue, const MapF& y, const Context& ctx) const;
+               int n, const Epilogue& epilogue, const MapF& y, const Context& ctx,
+               const kernels::Ahead& later = {}) const;
   std::unique_ptr<Packed> pack_rows(const Tensor& w, int groups, int inner, int positions,
                                     const PackTools& tools) const;
   void depthwise(CMapF x, const Packed& w, const Epilogue& epilogue, MapF y, Context& ctx) const;
