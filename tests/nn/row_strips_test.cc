@@ -54,7 +54,9 @@ TEST(RowStrips, KnowWhatComesNext) {
   std::ptrdiff_t next_first = 0, next_count = -1;
   for_row_strips(*backend, 10001, 100, ctx, [&](const RowStrip& strip) {
     EXPECT_EQ(strip.first, next_first);
-    if (next_count >= 0) EXPECT_EQ(strip.count, next_count);
+    if (next_count >= 0) {
+      EXPECT_EQ(strip.count, next_count);
+    }
     next_first = strip.first + strip.count;
     next_count = strip.next;
   });
