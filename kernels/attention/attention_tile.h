@@ -197,7 +197,7 @@ using AllAttentionTiles = AttentionTiles<std::make_integer_sequence<int, kGemmRo
 
 void attention(const AttentionRows& a, std::ptrdiff_t rows, const Ahead& ahead) noexcept {
   const std::ptrdiff_t tiles = (rows + kGemmRows - 1) / kGemmRows;
-  AheadLines later(ahead, tiles);
+  AheadRows later(ahead, tiles);
   for (std::ptrdiff_t t = 0; t < tiles; ++t) {
     const std::ptrdiff_t begin = t * rows / tiles, count = (t + 1) * rows / tiles - begin;
     later.fetch_some();

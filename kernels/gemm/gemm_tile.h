@@ -126,7 +126,7 @@ FOVEA_INLINE void for_tiles(const float* b, const float* c, std::ptrdiff_t ldc, 
   if (fetch_rows) rest.ranges[0] = {};
   Fetch fetch = fetch_rows ? even_fetch(whole.rows, whole.count * whole.width, pairs * panels)
                            : even_fetch(nullptr, panel, pairs);
-  AheadLines later(rest, tiles * panels);
+  AheadRows later(rest, tiles * panels);
   for (int j = 0; j < n; j += kGemmCols, b += panel) {
     const int columns = smaller(n - j, kGemmCols);
     const int vecs = (columns + Vec::kLanes - 1) / Vec::kLanes;

@@ -64,37 +64,35 @@ FOVEA_INLINE void pack_columns(const Row& row, int columns, int k, float* out, i
   }
 }
 
-// Walks through rows that are wanted later, so many lines with each of `tiles` tiles.
-class AheadLines {
+// Walks through rows that are wanted later, some whole ones with each of `tiles` tiles.
+class AheadRows {
  public:
-  FOVEA_INLINE AheadLines(const Ahead& ahead, std::ptrdiff_t tiles) : ahead_(ahead) {
+  FOVEA_INLINE AheadRows(const Ahead& ahead, std::ptrdiff_t tiles) : ahead_(ahead) {
     std::ptrdiff_t lines = tiles - 1;
-    for (const RowRange& r : ahead.ranges) lines += r.count * ((r.width + kLine - 1) / kLine);
+    for (const RowRange& r : ahead.ranges) lines += r.count * lines_of(r.width);
     per_tile_ = lines / tiles;
   }
 
   FOVEA_INLINE void fetch_some() {
-    for (std::ptrdiff_t i = 0; i < per_tile_; ++i) {
+    for (std::ptrdiff_t lines = per_tile_; lines > 0; ++row_) {
       for (; row_ == ahead_.ranges[range_].count; ++range_, row_ = 0) {
         if (range_ == kLast) return;
       }
       const RowRange& r = ahead_.ranges[range_];
-      __builtin_prefetch(r.rows + row_ * r.ld + column_, 0, 2);
-      column_ += kLine;
-      if (column_ >= r.width) {
-        column_ = 0;
-        ++row_;
-      }
+      const float* const row = r.rows + row_ * r.ld;
+      for (int j = 0; j < r.width; j += kLine) __builtin_prefetch(row + j, 0, 2);
+      lines -= lines_of(r.width);
     }
   }
 
  private:
   static constexpr int kLine = 16;  // floats of a cache line
   static constexpr int kLast = sizeof(Ahead::ranges) / sizeof(RowRange) - 1;
+  static constexpr int lines_of(int width) { return (width + kLine - 1) / kLine; }
 
   const Ahead& ahead_;
   std::ptrdiff_t per_tile_, row_ = 0;
-  int range_ = 0, column_ = 0;
+  int range_ = 0;
 };
 
 }  // namespace fovea::FOVEA_ISA

@@ -7,7 +7,6 @@
 #include <string>
 
 #include "fovea/core/error.h"
-#include "src/core/huge_pages.h"
 
 // The allocator stands at byte used_ of block block_; before_ counts the bytes taken from earlier
 // blocks. Blocks behind block_ hold nothing that lives. Every request is rounded up to kAlignment,
@@ -25,9 +24,7 @@ constexpr std::size_t kFirstBlock = std::size_t{1} << 20;
 
 Buffer<std::byte> make_block(std::size_t size) {
   try {
-    Buffer<std::byte> block(size);
-    prefer_huge_pages(block.data(), size);
-    return block;
+    return Buffer<std::byte>(size);
   } catch (const std::bad_alloc&) {
     fail(std::to_string(size) + " more bytes");
   }

@@ -13,6 +13,10 @@ namespace fovea {
 // Alignment of everything a kernel reads or writes: one cache line, one AVX-512 register.
 inline constexpr std::size_t kAlignment = 64;
 
+// `bytes` of memory, aligned and uninitialised, in huge pages where there is much of it and the
+// system has them; std::bad_alloc when there is none. Freed by operator delete with kAlignment.
+void* allocate_aligned(std::size_t bytes);
+
 // Owning, aligned, uninitialised array of a trivial type; move-only. Where bias vectors and packed
 // weights live.
 template <class T>
@@ -20,9 +24,7 @@ class Buffer {
  public:
   Buffer() = default;
   explicit Buffer(std::size_t size)
-      : data_(size == 0 ? nullptr
-                        : static_cast<T*>(
-                              ::operator new (size * sizeof(T), std::align_val_t{kAlignment}))),
+      : data_(size == 0 ? nullptr : static_cast<T*>(allocate_aligned(size * sizeof(T)))),
         size_(size) {}
 
   T* data() { return data_.get(); }
