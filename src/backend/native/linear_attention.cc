@@ -245,13 +245,16 @@ void NativeBackend::do_linear_attention(CMapF q, CMapF k, CMapF v, const LinearA
   const auto make_tile = [&](std::ptrdiff_t i, std::ptrdiff_t first, std::ptrdiff_t count,
                              const TileScratch& scratch) {
     const CMapF from = head_of(k, i, spec.heads), values = head_of(v, i, spec.heads);
-    kernels::Ahead next = {{rows_ahead(from, first, count), rows_ahead(values, first, count), {}}};
+    kernels::Ahead next = {{{}, rows_ahead(from, first, count), rows_ahead(values, first, count)}};
     const float* const bias =
         rest.k_bias == nullptr ? nullptr : rest.k_bias + first * k.c + i % spec.heads * d;
     if (bias != nullptr) {
-      const CMapF biases(rest.k_bias, 1, 1, k.w, k.c);
-      next.ranges[2] =
-          rows_ahead(biases.channels(static_cast<int>(i % spec.heads) * d, d), first, count);
+      // These rows have no gaps: every head asks for its share of them, whole.
+      kernels::RowRange& rows = next.ranges[0];
+      rows = rows_ahead(rest.k_bias, k.c, k.c, k.w, first, count);
+      const std::ptrdiff_t head = i % spec.heads, all = rows.count;
+      rows.count = (head + 1) * all / spec.heads - head * all / spec.heads;
+      rows.rows += head * all / spec.heads * k.c;
     }
     Rows keys =
         mapped(kernels_, rest.map, {from.row(first), from.ld}, bias, k.c, count, d, scratch.keys);
