@@ -109,6 +109,10 @@ FOVEA_INLINE void mix_line_3x3(const float* x, std::ptrdiff_t ldx, float* y, std
       next = load(x + (ox + 1) * ldx, lanes);
       right = column_sum(ox + 1, next);
     }
+    if (below) {
+      fetch(x + ox * ldx + 2 * line, Vec::kLanes);
+      fetch(y + (ox + w) * ldy, Vec::kLanes);
+    }
     const int columns = 1 + (ox > 0 ? 1 : 0) + (ox + 1 < w ? 1 : 0);
     const Vec share = columns == 3 ? inner : splat(1.0f / static_cast<float>(columns * lines));
     Vec acc[1][1] = {{sub(mul(add(add(left, middle), right), share), centre)}};
