@@ -48,7 +48,7 @@ void for_row_strips(const Backend& backend, std::ptrdiff_t rows, std::ptrdiff_t 
   const std::ptrdiff_t strip = std::min(kStrip / floats, kMostRows);
   const std::ptrdiff_t strips = strip < kLeastRows ? 1 : (rows + strip - 1) / strip;
   // Threads take several strips in a row, so that one knows what comes next.
-  const std::ptrdiff_t runs = ctx.threads() == 1 ? 1 : std::ptrdiff_t{4} * ctx.threads();
+  const std::ptrdiff_t runs = ctx.threads() == 1 ? 1 : std::ptrdiff_t{8} * ctx.threads();
   const bool watched = ctx.observer() != nullptr && ctx.threads() > 1;  // one operator at a time
   const bool worth_it = rows > kCache / floats && strips >= std::ptrdiff_t{4} * ctx.threads();
   if (!backend.wants_strips() || !worth_it || ctx.dry_run() || watched) {
