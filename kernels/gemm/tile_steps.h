@@ -64,35 +64,39 @@ FOVEA_INLINE void pack_columns(const Row& row, int columns, int k, float* out, i
   }
 }
 
-// Walks through rows that are wanted later, some whole ones with each of `tiles` tiles.
+// Walks through rows that are wanted later, so many lines with each of `tiles` tiles.
 class AheadRows {
  public:
   FOVEA_INLINE AheadRows(const Ahead& ahead, std::ptrdiff_t tiles) : ahead_(ahead) {
     std::ptrdiff_t lines = tiles - 1;
-    for (const RowRange& r : ahead.ranges) lines += r.count * lines_of(r.width);
-    per_tile_ = lines / tiles;
+    for (const RowRange& r : ahead.ranges) lines += r.count * ((r.width + kLine - 1) / kLine);
+    per_tile_ = static_cast<int>(lines / tiles);
   }
 
   FOVEA_INLINE void fetch_some() {
-    for (std::ptrdiff_t lines = per_tile_; lines > 0; ++row_) {
+    for (int floats = per_tile_ * kLine; floats > 0;) {
       for (; row_ == ahead_.ranges[range_].count; ++range_, row_ = 0) {
         if (range_ == kLast) return;
       }
       const RowRange& r = ahead_.ranges[range_];
       const float* const row = r.rows + row_ * r.ld;
-      for (int j = 0; j < r.width; j += kLine) __builtin_prefetch(row + j, 0, 2);
-      lines -= lines_of(r.width);
+      const int end = smaller(r.width, column_ + floats);
+      floats -= end - column_;
+      for (; column_ < end; column_ += kLine) __builtin_prefetch(row + column_, 0, 2);
+      if (end == r.width) {
+        column_ = 0;
+        ++row_;
+      }
     }
   }
 
  private:
   static constexpr int kLine = 16;  // floats of a cache line
   static constexpr int kLast = sizeof(Ahead::ranges) / sizeof(RowRange) - 1;
-  static constexpr int lines_of(int width) { return (width + kLine - 1) / kLine; }
 
   const Ahead& ahead_;
-  std::ptrdiff_t per_tile_, row_ = 0;
-  int range_ = 0;
+  std::ptrdiff_t row_ = 0;
+  int per_tile_, range_ = 0, column_ = 0;
 };
 
 }  // namespace fovea::FOVEA_ISA
