@@ -74,7 +74,8 @@ FOVEA_INLINE void fetch(const float* from, int count) {
 // the row some hundred nanoseconds later, unless the rows follow each other without a gap.
 class RowsAhead {
  public:
-  FOVEA_INLINE RowsAhead(std::ptrdiff_t ld, int n) : n_(ld == n ? 0 : n), step_((1 + 1024 / n) * ld) {}
+  FOVEA_INLINE RowsAhead(std::ptrdiff_t ld, int n)
+      : n_(ld == n ? 0 : n), step_((1 + 1024 / n) * ld) {}
   FOVEA_INLINE void fetch(const float* row) const { FOVEA_ISA::fetch(row + step_, n_); }
 
  private:
