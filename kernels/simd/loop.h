@@ -64,7 +64,8 @@ FOVEA_INLINE constexpr int smaller(int a, int b) { return a < b ? a : b; }
 FOVEA_INLINE constexpr int greater(int a, int b) { return a > b ? a : b; }
 
 // Asks for `count` floats that are read or written some time later. For rows that are slices of
-// longer ones, or columns of a map: too far apart for the hardware to foresee them.
+// longer ones, or columns of a map: too far apart for the hardware to foresee them. Into L2, since
+// requests for L1 would hold its few places for misses until memory answers.
 FOVEA_INLINE void fetch(const float* from, int count) {
   constexpr int kCacheLine = 16;
   for (int i = 0; i < count; i += kCacheLine) __builtin_prefetch(from + i, 0, 2);
